@@ -1,0 +1,124 @@
+//! What a service shows to its peers.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Duration, Utc};
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::{Answered, Failure, base, client, read};
+use crate::clock::SharedClock;
+use crate::problem::Problem;
+
+const PATH: &str = "/internal/auth/service-token";
+/// A token is not used in its last seconds, so that it does not end under way.
+const BEFORE_END: i64 = 30;
+
+/// Gives the token that a service calls its peers with.
+#[async_trait]
+pub trait ServiceTokens: Send + Sync {
+    /// A token that is good for some seconds more.
+    ///
+    /// # Errors
+    /// 503 when none can be had at the moment.
+    async fn bearer(&self) -> Result<String, Problem>;
+}
+
+/// Service tokens from the service that issues them, kept until 30 s before their end. However many ask at once, one
+/// is fetched.
+pub struct FetchedTokens {
+    service: &'static str,
+    secret: SecretString,
+    url: Url,
+    http: reqwest::Client,
+    clock: SharedClock,
+    kept: Mutex<Option<(String, DateTime<Utc>)>>,
+}
+
+impl FetchedTokens {
+    /// Tokens for `service`, which shows `secret` to the issuer at `auth_url` (`POST /internal/auth/service-token`
+    /// with HTTP Basic).
+    ///
+    /// # Errors
+    /// When the URL is none of http or https, or TLS cannot be set up.
+    pub fn new(
+        auth_url: &str,
+        service: &'static str,
+        secret: SecretString,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
+        let url = base("auth", auth_url)?.join(PATH)?;
+        Ok(Self {
+            service,
+            secret,
+            url,
+            http: client()?,
+            clock,
+            kept: Mutex::default(),
+        })
+    }
+
+    async fn fetch(&self) -> Result<(String, DateTime<Utc>), Problem> {
+        let unavailable = |cause: anyhow::Error| {
+            Problem::unavailable(
+                "auth_unavailable",
+                "no service token can be had at the moment",
+            )
+            .cause(cause.context("service token"))
+        };
+        let request = self
+            .http
+            .post(self.url.clone())
+            .basic_auth(self.service, Some(self.secret.expose_secret()))
+            .json(&json!({}));
+        let asked_at = self.clock.now();
+        match read(request).await {
+            Ok(Answered { status, body, .. }) if status.is_success() => {
+                let token: Issued =
+                    serde_json::from_slice(&body).map_err(|error| unavailable(error.into()))?;
+                let lasts =
+                    Duration::seconds(token.expires_in.saturating_sub(BEFORE_END).clamp(0, 3_600));
+                Ok((token.access_token, asked_at + lasts))
+            }
+            // the peer's 401 is about this service, never about who called it
+            Ok(Answered { status, .. }) => {
+                Err(unavailable(anyhow::anyhow!("the issuer answered {status}")))
+            }
+            Err(Failure::Unreached(error)) => Err(unavailable(error.into())),
+            Err(Failure::Odd(error)) => Err(unavailable(error)),
+            Err(Failure::Answered(problem)) => Err(problem),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Issued {
+    access_token: String,
+    expires_in: i64,
+}
+
+#[async_trait]
+impl ServiceTokens for FetchedTokens {
+    async fn bearer(&self) -> Result<String, Problem> {
+        let mut kept = self.kept.lock().await;
+        if let Some((token, until)) = kept.as_ref()
+            && self.clock.now() < *until
+        {
+            return Ok(token.clone());
+        }
+        let (token, until) = self.fetch().await?;
+        *kept = Some((token.clone(), until));
+        Ok(token)
+    }
+}
+
+impl std::fmt::Debug for FetchedTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FetchedTokens")
+            .field("service", &self.service)
+            .field("url", &self.url.as_str())
+            .finish_non_exhaustive()
+    }
+}

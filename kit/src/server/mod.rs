@@ -1,0 +1,18 @@
+//! The server and its edge: everything that happens to every request, once, at the outermost router.
+
+mod config;
+mod connection;
+mod context;
+mod edge;
+mod finish;
+mod meter;
+mod request_id;
+mod router;
+mod run;
+
+pub use config::{Config, SECTION};
+pub use context::{Matched, note_route, note_user, request_id};
+pub(crate) use context::{default_body_limit, draining, with_current};
+pub use edge::{Edge, Limits, Server};
+pub(crate) use request_id::X_REQUEST_ID;
+pub use router::{metrics_router, service_router};

@@ -1,0 +1,177 @@
+//! A server's life: listen, serve, drain, stop.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use futures_util::FutureExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{self, Phase};
+use super::edge::{Server, said};
+use crate::metrics::Metrics;
+use crate::service::Worker;
+use crate::shutdown::Shutdown;
+
+/// How often histograms are folded.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// How long to wait when the operating system has no file or memory for one more connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+impl Server {
+    /// Serves connections and runs the workers until it is told to stop: softly, it takes no more connections, finishes
+    /// the requests that run, then stops the workers; after `limits.shutdown_grace` or a hard stop it waits no longer.
+    ///
+    /// A `CancellationToken` alone is a soft stop; the pair of [`on_signals`](crate::shutdown::on_signals) is both.
+    ///
+    /// # Errors
+    /// When a worker failed or panicked (the server then stops as if it had been told to), and when not everything was
+    /// finished at the hard stop.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        workers: Vec<Worker>,
+        shutdown: impl Into<Shutdown>,
+    ) -> anyhow::Result<()> {
+        let shutdown = shutdown.into();
+        let limits = self.inner.edge.limits.clone();
+        let (phase, phases) = watch::channel(Phase::Open);
+        let connections = TaskTracker::new();
+        let stop_workers = CancellationToken::new();
+        let mut running = start(workers, &stop_workers);
+        let upkeep = tokio::spawn(upkeep(
+            self.inner.edge.metrics.clone(),
+            stop_workers.clone(),
+        ));
+
+        let accepting = accept(self.clone(), listener, connections.clone(), phases);
+        let mut accepting = tokio::spawn(accepting);
+
+        let mut outcome = Ok(());
+        tokio::select! {
+            () = shutdown.soft.cancelled() => {}
+            () = shutdown.hard.cancelled() => {}
+            error = first_failure(&mut running) => outcome = Err(error),
+        }
+        self.inner.draining.store(true, Ordering::Relaxed);
+        if outcome.is_ok() && !limits.shutdown_delay.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(limits.shutdown_delay) => {}
+                () = shutdown.hard.cancelled() => {}
+            }
+        }
+        accepting.abort();
+        // it has dropped the listener when this returns
+        let _ = (&mut accepting).await;
+        phase.send_replace(Phase::Draining);
+        connections.close();
+        let finish = async {
+            connections.wait().await;
+            stop_workers.cancel();
+            let mut outcome = Ok(());
+            while let Some(ended) = running.join_next().await {
+                if let Err(error) = flatten(ended) {
+                    outcome = Err(error);
+                }
+            }
+            outcome
+        };
+        let finished = tokio::select! {
+            finished = tokio::time::timeout(limits.shutdown_grace, finish) => finished.ok(),
+            () = shutdown.hard.cancelled() => None,
+        };
+        phase.send_replace(Phase::Cut);
+        stop_workers.cancel();
+        upkeep.abort();
+        match finished {
+            Some(finished) => outcome.and(finished),
+            None => {
+                running.abort_all();
+                outcome.and_then(|()| anyhow::bail!("stopped before everything was finished"))
+            }
+        }
+    }
+}
+
+fn start(workers: Vec<Worker>, stop: &CancellationToken) -> JoinSet<anyhow::Result<()>> {
+    let mut running = JoinSet::new();
+    for worker in workers {
+        let name = worker.name().to_owned();
+        let work = AssertUnwindSafe(worker.run(stop.clone())).catch_unwind();
+        running.spawn(async move {
+            match work.await {
+                Ok(done) => done,
+                Err(panic) => Err(anyhow!("panic: {}", said(&*panic))),
+            }
+            .with_context(|| format!("worker `{name}` failed"))
+        });
+    }
+    running
+}
+
+/// Waits until a worker fails; one that has nothing left to do is no failure.
+async fn first_failure(running: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Error {
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = flatten(ended) {
+            return error;
+        }
+    }
+    std::future::pending().await
+}
+
+fn flatten(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
+    let done = ended.context("a worker was cut off").and_then(|done| done);
+    if let Err(error) = &done {
+        tracing::error!(cause = format!("{error:#}"), "worker failed");
+    }
+    done
+}
+
+async fn accept(
+    server: Server,
+    listener: TcpListener,
+    connections: TaskTracker,
+    phases: watch::Receiver<Phase>,
+) {
+    let builder = connection::http1(&server.inner.edge.limits);
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let serving = connection::serve(
+                    server.clone(),
+                    builder.clone(),
+                    stream,
+                    from,
+                    phases.clone(),
+                );
+                connections.spawn(serving);
+            }
+            // the client was gone before it was served
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!(error = %error, "no connection can be accepted at the moment");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_about_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionRefused | ConnectionAborted | ConnectionReset
+    )
+}
+
+async fn upkeep(metrics: Metrics, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        metrics.upkeep();
+    }
+}

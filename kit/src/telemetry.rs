@@ -1,0 +1,72 @@
+//! The log of a process.
+
+mod json;
+
+use std::io;
+
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::Section;
+
+pub use json::JsonLines;
+
+/// The settings `[log]` with their defaults.
+pub const SECTION: Section = Section {
+    name: "log",
+    defaults: include_str!("../log.default.toml"),
+    secrets: &[],
+};
+
+/// The settings `[log]`; what each means is said in `log.default.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How lines look.
+    pub format: LogFormat,
+    /// Which lines there are.
+    pub filter: String,
+}
+
+/// How lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line: `ts`, `level`, `service`, `version`, `request_id`, `message` and the line's fields.
+    Json,
+    /// For people at a terminal.
+    Human,
+}
+
+/// Why the log could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter cannot be read.
+    #[error("log.filter: `{0}` is not a filter; write for example `info` or `info,request=debug`")]
+    Filter(String),
+    /// It has been started before.
+    #[error("the log of this process has been started already")]
+    Twice,
+}
+
+/// Starts the log, on standard output for JSON and on standard error for people. Once per process, in main.
+///
+/// # Errors
+/// When the filter cannot be read, or the log was started before.
+pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
+    let filter =
+        EnvFilter::try_new(filter).map_err(|_| TelemetryError::Filter(filter.to_owned()))?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = tracing_subscriber::fmt::layer();
+    match format {
+        LogFormat::Json => registry
+            .with(layer.event_format(JsonLines).with_writer(io::stdout))
+            .try_init(),
+        LogFormat::Human => registry
+            .with(layer.compact().with_writer(io::stderr))
+            .try_init(),
+    }
+    .map_err(|_| TelemetryError::Twice)
+}
