@@ -1,0 +1,143 @@
+//! A reader of the embedded log.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{BusError, Delivered, Positions, Record, Subscription};
+use crate::db::{Db, Error};
+
+/// Read ahead per topic.
+const PREFETCH: i64 = 256;
+/// A publish in this process wakes the reader; one by another process is seen within this.
+const POLL: Duration = Duration::from_millis(500);
+
+/// One subscription; holds what it read ahead.
+pub(super) struct Reader {
+    db: Db,
+    group: String,
+    start: Positions,
+    /// What is read next.
+    ahead: Positions,
+    buffer: VecDeque<Delivered>,
+    /// Commits held back.
+    pending: Positions,
+    published: watch::Receiver<u64>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    offset: i64,
+    event_id: Option<Uuid>,
+    key: Option<String>,
+    payload: Vec<u8>,
+    headers: Json<BTreeMap<String, String>>,
+    at: DateTime<Utc>,
+}
+
+impl Reader {
+    pub(super) fn new(db: Db, group: &str, start: Positions, published: watch::Receiver<u64>) -> Reader {
+        Reader {
+            db,
+            group: group.to_owned(),
+            ahead: start.clone(),
+            start,
+            buffer: VecDeque::new(),
+            pending: Positions::default(),
+            published,
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), Error> {
+        let from: Vec<(String, i64)> = self.ahead.iter().map(|(topic, _, next)| (topic.to_owned(), next)).collect();
+        for (topic, next) in from {
+            let rows: Vec<Row> = self
+                .db
+                .query(
+                    "SELECT \"offset\", event_id, key, payload, headers, at FROM log \
+                     WHERE topic = $1 AND \"offset\" >= $2 ORDER BY \"offset\" LIMIT $3",
+                )
+                .bind(topic.clone())
+                .bind(next)
+                .bind(PREFETCH)
+                .all()
+                .await?;
+            // no await between the read and these lines: a dropped future loses nothing
+            if let Some(last) = rows.last() {
+                self.ahead.set(&topic, 0, last.offset + 1);
+            }
+            self.buffer.extend(rows.into_iter().map(|row| row.delivered(&topic)));
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    fn delivered(self, topic: &str) -> Delivered {
+        let record = Record {
+            topic: topic.to_owned(),
+            key: self.key,
+            payload: self.payload.into(),
+            headers: self.headers.0,
+            event_id: self.event_id,
+        };
+        Delivered { record, partition: 0, offset: self.offset, at: self.at }
+    }
+}
+
+#[async_trait]
+impl Subscription for Reader {
+    async fn next(&mut self) -> Result<Delivered, BusError> {
+        loop {
+            if let Some(delivered) = self.buffer.pop_front() {
+                return Ok(delivered);
+            }
+            // seen before the read: a publish after it wakes again
+            self.published.borrow_and_update();
+            self.fill().await?;
+            if self.buffer.is_empty() && let Ok(Err(_)) = tokio::time::timeout(POLL, self.published.changed()).await {
+                // the bus handle is gone, the file is not: only the slow poll is left
+                tokio::time::sleep(POLL).await;
+            }
+        }
+    }
+
+    async fn commit(&mut self, delivered: &Delivered) -> Result<(), BusError> {
+        self.pending.pass(delivered);
+        if self.buffer.is_empty() { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), BusError> {
+        if self.pending == Positions::default() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        for (topic, partition, next) in self.pending.iter() {
+            tx.query(
+                "INSERT INTO consumer_offsets (bus_group, topic, partition, next) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (bus_group, topic, partition) DO UPDATE SET next = excluded.next",
+            )
+            .bind(self.group.clone())
+            .bind(topic.to_owned())
+            .bind(i64::from(partition))
+            .bind(next)
+            .execute()
+            .await?;
+        }
+        // A commit forgotten in a power cut means that records are delivered again.
+        tx.commit_relaxed().await?;
+        self.pending = Positions::default();
+        Ok(())
+    }
+
+    fn start(&self) -> Positions {
+        self.start.clone()
+    }
+}

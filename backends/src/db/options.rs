@@ -1,0 +1,34 @@
+//! How a database is opened.
+
+use std::time::Duration;
+
+/// When a commit counts as durable on SQLite. PostgreSQL does as its server is configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// `synchronous=NORMAL`; [`crate::Tx::commit`] waits for an `fdatasync` of the write-ahead log that began after
+    /// its COMMIT and is shared with every commit waiting at that moment.
+    #[default]
+    Group,
+    /// `synchronous=FULL`: SQLite syncs inside every COMMIT while the writer is held. What [`Sync::Group`] is measured against.
+    Full,
+}
+
+/// Options of [`crate::Db::open`]; the defaults suit a service.
+#[derive(Clone, Debug)]
+pub struct DbOptions {
+    /// Durability of a commit (SQLite only).
+    pub sync: Sync,
+    /// Most connections of the reader pool (SQLite only), opened as needed.
+    pub readers: u32,
+    /// Most connections of the pool (PostgreSQL only), opened as needed.
+    pub connections: u32,
+    /// How long an operation waits for the writer or for a free connection before it fails with
+    /// [`crate::db::Error::Unavailable`]. A task that begins a second transaction while it holds one ends here too.
+    pub patience: Duration,
+}
+
+impl Default for DbOptions {
+    fn default() -> DbOptions {
+        DbOptions { sync: Sync::Group, readers: 4, connections: 16, patience: Duration::from_secs(10) }
+    }
+}

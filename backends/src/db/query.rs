@@ -1,0 +1,123 @@
+//! One SQL text, two databases, no macros at the call site.
+//!
+//! The trick: supertrait bounds on `Self` are implied, so two blanket-implemented marker traits ([`Bind`], [`Record`])
+//! replace pages of `where` clauses.
+
+use sqlx::{
+    Arguments, Encode, FromRow, Postgres, Sqlite, Type,
+    error::BoxDynError,
+    postgres::{PgArguments, PgPool, PgRow},
+    sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow},
+};
+
+use super::Error;
+
+/// Anything both databases take as a parameter.
+pub trait Bind: Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + for<'q> Encode<'q, Sqlite> + Type<Sqlite> {}
+impl<T> Bind for T where T: Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + for<'q> Encode<'q, Sqlite> + Type<Sqlite> {}
+
+/// Anything both databases return as a row: a `#[derive(sqlx::FromRow)]` struct or a tuple.
+pub trait Record: Send + Unpin + for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> {}
+impl<T> Record for T where T: Send + Unpin + for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> {}
+
+/// Where a query runs.
+pub(super) enum On<'c> {
+    PgPool(&'c PgPool),
+    PgTx(&'c mut sqlx::PgConnection),
+    SqlitePool(&'c SqlitePool),
+    SqliteTx(&'c mut SqliteConnection),
+}
+
+enum Args {
+    Postgres(PgArguments),
+    Sqlite(SqliteArguments),
+}
+
+/// A statement with its parameters, ready to run. The n-th [`Query::bind`] is `$n`.
+#[must_use = "a query does nothing until it is run"]
+pub struct Query<'c> {
+    on: Result<On<'c>, Error>,
+    sql: sqlx::SqlStr,
+    args: Result<Args, BoxDynError>,
+}
+
+/// Runs the query on whatever executor it stands for; the only macro, private to this file.
+macro_rules! run {
+    ($self:ident, $make:ident, $method:ident) => {{
+        let args = $self.args.map_err(sqlx::Error::Encode)?;
+        let sql = $self.sql;
+        match ($self.on?, args) {
+            (On::PgPool(pool), Args::Postgres(args)) => sqlx::$make::<Postgres, _, _>(sql, args).$method(pool).await?,
+            (On::PgTx(tx), Args::Postgres(args)) => sqlx::$make::<Postgres, _, _>(sql, args).$method(tx).await?,
+            (On::SqlitePool(pool), Args::Sqlite(args)) => sqlx::$make::<Sqlite, _, _>(sql, args).$method(pool).await?,
+            (On::SqliteTx(tx), Args::Sqlite(args)) => sqlx::$make::<Sqlite, _, _>(sql, args).$method(tx).await?,
+            _ => unreachable!("arguments are made for the connection"),
+        }
+    }};
+}
+
+impl<'c> Query<'c> {
+    pub(super) fn new(on: On<'c>, sql: impl sqlx::SqlSafeStr) -> Query<'c> {
+        let args = match on {
+            On::PgPool(_) | On::PgTx(_) => Args::Postgres(PgArguments::default()),
+            On::SqlitePool(_) | On::SqliteTx(_) => Args::Sqlite(SqliteArguments::default()),
+        };
+        Query { on: Ok(on), sql: sql.into_sql_str(), args: Ok(args) }
+    }
+
+    /// A query that answers `error` when it is run: keeps [`crate::Tx::query`] free of a `Result`.
+    pub(super) fn failed(error: Error, sql: impl sqlx::SqlSafeStr) -> Query<'c> {
+        Query { on: Err(error), sql: sql.into_sql_str(), args: Ok(Args::Sqlite(SqliteArguments::default())) }
+    }
+
+    /// Binds the next parameter.
+    pub fn bind<T: Bind>(mut self, value: T) -> Self {
+        if let Ok(args) = &mut self.args {
+            let added = match args {
+                Args::Postgres(args) => args.add(value),
+                Args::Sqlite(args) => args.add(value),
+            };
+            if let Err(error) = added {
+                self.args = Err(error);
+            }
+        }
+        self
+    }
+
+    /// The first row; [`Error::Other`] if there is none.
+    pub async fn one<T: Record>(self) -> Result<T, Error> {
+        Ok(run!(self, query_as_with, fetch_one))
+    }
+
+    /// The first row, if there is one.
+    pub async fn optional<T: Record>(self) -> Result<Option<T>, Error> {
+        Ok(run!(self, query_as_with, fetch_optional))
+    }
+
+    /// Every row, in memory: put a LIMIT on what may grow.
+    pub async fn all<T: Record>(self) -> Result<Vec<T>, Error> {
+        Ok(run!(self, query_as_with, fetch_all))
+    }
+
+    /// The first column of the first row; [`Error::Other`] if there is none.
+    pub async fn scalar<T>(self) -> Result<T, Error>
+    where
+        (T,): Record,
+    {
+        self.one::<(T,)>().await.map(|row| row.0)
+    }
+
+    /// Runs the statement; answers the number of rows affected. Only inside a transaction: on SQLite [`crate::Db::query`]
+    /// runs on a read-only connection and a write fails.
+    pub async fn execute(self) -> Result<u64, Error> {
+        let args = self.args.map_err(sqlx::Error::Encode)?;
+        let sql = self.sql;
+        Ok(match (self.on?, args) {
+            (On::PgPool(pool), Args::Postgres(args)) => sqlx::query_with(sql, args).execute(pool).await?.rows_affected(),
+            (On::PgTx(tx), Args::Postgres(args)) => sqlx::query_with(sql, args).execute(tx).await?.rows_affected(),
+            (On::SqlitePool(pool), Args::Sqlite(args)) => sqlx::query_with(sql, args).execute(pool).await?.rows_affected(),
+            (On::SqliteTx(tx), Args::Sqlite(args)) => sqlx::query_with(sql, args).execute(tx).await?.rows_affected(),
+            _ => unreachable!("arguments are made for the connection"),
+        })
+    }
+}

@@ -1,0 +1,118 @@
+//! A transaction on either database.
+
+use std::sync::atomic::Ordering;
+
+use super::{
+    Db, Error, Query, Sync,
+    engine::{Engine, Woken},
+    query::On,
+    sqlite::LiteTx,
+};
+
+/// An open transaction. On SQLite it holds the one writer: begin late, commit soon, and never await a peer inside.
+/// Dropped without commit it is rolled back before the next transaction begins.
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped is rolled back"]
+pub struct Tx {
+    on: TxOn,
+    db: Db,
+    woken: Woken,
+}
+
+#[derive(Debug)]
+pub(super) enum TxOn {
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    Sqlite(LiteTx),
+}
+
+impl Tx {
+    pub(super) fn new(on: TxOn, db: Db) -> Tx {
+        Tx { on, db, woken: Woken::default() }
+    }
+
+    /// A statement inside the transaction.
+    pub fn query(&mut self, sql: impl sqlx::SqlSafeStr) -> Query<'_> {
+        match &mut self.on {
+            TxOn::Postgres(tx) => Query::new(On::PgTx(&mut *tx), sql),
+            TxOn::Sqlite(tx) => match tx.conn() {
+                Ok(conn) => Query::new(On::SqliteTx(conn), sql),
+                Err(error) => Query::failed(error, sql),
+            },
+        }
+    }
+
+    /// Which database this is.
+    pub fn kind(&self) -> super::Kind {
+        self.db.kind()
+    }
+
+    /// Commits durably: when this answers Ok, the change is on disk. Wakes the outbox relay and the audit chainer if
+    /// they have work in it.
+    ///
+    /// An error after COMMIT (a sync that failed) means that the change may or may not survive a power cut; the caller
+    /// answers 503 and the client repeats, which is why creations take an Idempotency-Key.
+    pub async fn commit(self) -> Result<(), Error> {
+        let db = self.db.clone();
+        self.hand_on().await?;
+        match &db.inner.engine {
+            Engine::Postgres(_) => Ok(()),
+            Engine::Sqlite(lite) => match lite.mode {
+                Sync::Full => Ok(()),
+                Sync::Group => lite.sync.wait().await,
+            },
+        }
+    }
+
+    /// Commits without waiting for the disk; only for what may be repeated (outbox deletion, consumer offsets). Atomic
+    /// all the same, and never lost while a later durable commit survives. A transaction with an outbox message or an
+    /// audit entry in it is committed durably on PostgreSQL whatever is asked.
+    pub async fn commit_relaxed(mut self) -> Result<(), Error> {
+        let carries = self.woken.outbox || self.woken.audit;
+        if matches!(self.on, TxOn::Postgres(_)) && !carries {
+            self.query("SET LOCAL synchronous_commit = off").execute().await?;
+        }
+        self.hand_on().await
+    }
+
+    /// Undoes everything.
+    pub async fn rollback(self) -> Result<(), Error> {
+        match self.on {
+            TxOn::Postgres(tx) => Ok(tx.rollback().await?),
+            TxOn::Sqlite(tx) => tx.rollback().await,
+        }
+    }
+
+    /// COMMIT, then wake the workers before the sync: their own wait for the disk shares it.
+    async fn hand_on(self) -> Result<(), Error> {
+        let inner = &self.db.inner;
+        match self.on {
+            TxOn::Postgres(tx) => tx.commit().await?,
+            TxOn::Sqlite(tx) => {
+                if let Err(error) = tx.commit().await {
+                    if let Engine::Sqlite(lite) = &inner.engine && failed_sync(&error) {
+                        lite.sync.poison("a sync inside COMMIT failed");
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        inner.commits.fetch_add(1, Ordering::Relaxed);
+        inner.wake(self.woken);
+        Ok(())
+    }
+
+    pub(crate) fn carries_outbox(&mut self) {
+        self.woken.outbox = true;
+    }
+
+    pub(crate) fn carries_audit(&mut self) {
+        self.woken.audit = true;
+    }
+}
+
+/// SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC: as final as a failed sync of our own.
+fn failed_sync(error: &Error) -> bool {
+    let Error::Unavailable(cause) = error else { return false };
+    matches!(cause.downcast_ref::<sqlx::Error>(), Some(sqlx::Error::Database(refusal))
+        if matches!(refusal.code().as_deref(), Some("1034" | "1290")))
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+pub mod audit;
+mod backoff;
+pub mod bus;
+pub mod consumer;
+pub mod db;
+pub mod files;
+pub mod idempotency;
+pub mod lease;
+pub mod outbox;
+pub mod testing;
+
+pub use db::{Db, Tx};

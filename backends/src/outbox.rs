@@ -1,0 +1,60 @@
+//! Events, written in the transaction of the change they tell of, delivered afterwards by a relay.
+
+mod relay;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+pub use self::relay::relay;
+use crate::db::{Db, Error, Tx};
+
+/// An event on its way to the bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The topic, as listed by the owner of the events.
+    pub topic: &'static str,
+    /// Order is kept per key: `<kind>:<id>`.
+    pub key: String,
+    /// Identifies the event; the bus takes it once.
+    pub event_id: Uuid,
+    /// What happened, as in the payload; goes out as header `ce_type`.
+    pub event_type: String,
+    /// The JSON value.
+    pub payload: Vec<u8>,
+    /// Further headers (`ce_source`, ...). The relay adds `ce_id`, `ce_type`, `ce_time` and `content-type` where missing.
+    pub headers: BTreeMap<String, String>,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+}
+
+/// Writes the event into the transaction; its commit wakes the relay. Call it **after** the row of the aggregate was
+/// written: that row's lock is what makes the numbers of two events of one key rise in the order of their commits.
+pub async fn put(tx: &mut Tx, message: &Message) -> Result<(), Error> {
+    tx.query(
+        "INSERT INTO outbox (topic, key, event_id, event_type, payload, headers, at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(message.topic)
+    .bind(message.key.clone())
+    .bind(message.event_id)
+    .bind(message.event_type.clone())
+    .bind(message.payload.clone())
+    .bind(Json(message.headers.clone()))
+    .bind(message.at)
+    .execute()
+    .await?;
+    tx.carries_outbox();
+    Ok(())
+}
+
+/// How many events wait for delivery.
+pub async fn depth(db: &Db) -> Result<i64, Error> {
+    db.query("SELECT COUNT(*) FROM outbox").scalar().await
+}
+
+/// Whether nothing waits; cheaper than counting.
+async fn depth_is_zero(db: &Db) -> Result<bool, Error> {
+    db.query("SELECT NOT EXISTS (SELECT 1 FROM outbox)").scalar().await
+}
