@@ -1,1 +1,21 @@
-//! What services say to one another: ids, roles, verified identity, access, events, clients
+#![doc = include_str!("../README.md")]
+
+pub mod access;
+mod audience;
+pub mod bearer;
+pub mod clients;
+pub mod events;
+mod ids;
+mod roles;
+mod roster;
+pub mod topics;
+mod verified;
+pub mod verifier;
+
+pub use audience::{Audience, UnknownAudience};
+pub use clients::{Decision, Identity, Posts, Presented};
+pub use ids::{MalformedId, PostId, UserId};
+pub use roles::{Role, Roles, UnknownRole};
+pub use roster::{Duty, RolesOnly, Roster};
+pub use verified::Verified;
+pub use verifier::Verifier;
