@@ -1,5 +1,6 @@
 //! Another service, called over HTTP.
 
+mod lines;
 mod tokens;
 
 use std::time::Duration;
@@ -192,7 +193,11 @@ fn base(name: &str, base_url: &str) -> anyhow::Result<Url> {
     Ok(url)
 }
 
-fn client() -> anyhow::Result<reqwest::Client> {
+/// The HTTP client of a process: bounded in time, following no redirect.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn client() -> anyhow::Result<reqwest::Client> {
     reqwest::Client::builder()
         .connect_timeout(CONNECT)
         .timeout(WHOLE)
