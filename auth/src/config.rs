@@ -1,0 +1,173 @@
+//! The section `[auth]`; `config.default.toml` is its documentation.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use ipnet::IpNet;
+use kit::config::Section;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+
+/// The section as kit loads it.
+pub const SECTION: Section = Section {
+    name: "auth",
+    defaults: include_str!("../config.default.toml"),
+    secrets: &["secret_key", "retiring_keys", "service_credentials"],
+};
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Registration {
+    /// Anybody; the account has role `member` only, which sees no school data.
+    Open,
+    /// With an invitation only.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+/// The settings of auth. Each is described in `config.default.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// URL of the store; empty: the host decides.
+    pub store: String,
+    /// Who may register.
+    pub registration: Registration,
+    /// Life of an access token, seconds.
+    pub access_ttl: i64,
+    /// Idle life of a session, seconds.
+    pub refresh_idle: i64,
+    /// Longest life of a session, seconds.
+    pub refresh_absolute: i64,
+    /// The signing key; empty: the host decides.
+    pub secret_key: SecretString,
+    /// Keys that still verify.
+    pub retiring_keys: Vec<SecretString>,
+    /// Whether a token in the query string is taken.
+    pub compat_query_token: bool,
+    /// Shortest new password, characters.
+    pub password_min: usize,
+    /// Whether common passwords are refused.
+    pub password_denylist: bool,
+    /// Cost of new hashes.
+    pub bcrypt_cost: u32,
+    /// Hashes computed at a time; 0: processors less one.
+    pub hash_parallel: usize,
+    /// Longest wait for a hash, milliseconds.
+    pub hash_queue_ms: u64,
+    /// Failed logins per address and minute; 0: no limit.
+    pub failed_logins_per_minute: u32,
+    /// Registrations per address and minute; 0: no limit.
+    pub registers_per_minute: u32,
+    /// `name:secret` of the services.
+    pub service_credentials: Vec<SecretString>,
+    /// Addresses that many people share (`rate.shared_networks`, another section: the host fills it in).
+    #[serde(skip)]
+    pub shared_networks: Vec<IpNet>,
+    /// A bcrypt cost below the bounds, for tests and measurements; no file or variable can set it.
+    #[serde(skip)]
+    pub unsafe_bcrypt_cost: Option<u32>,
+}
+
+impl Config {
+    /// The defaults with a fast hash and without limits, for tests.
+    #[must_use]
+    pub fn for_tests() -> Self {
+        let config = kit::config::Config::load(&[SECTION], None, Vec::new()).expect("the embedded defaults load");
+        let mut config: Self = config.section(SECTION.name).expect("the embedded defaults are complete");
+        config.unsafe_bcrypt_cost = Some(4);
+        config.failed_logins_per_minute = 0;
+        config.registers_per_minute = 0;
+        config.hash_queue_ms = 60_000;
+        config
+    }
+
+    /// Checks what a type cannot say.
+    ///
+    /// # Errors
+    /// A sentence that names the setting and its bounds.
+    pub fn check(&self) -> Result<(), String> {
+        fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, low: T, high: T) -> Result<(), String> {
+            if value < low || value > high { Err(format!("auth.{name} is {value}; it must be {low} to {high}")) } else { Ok(()) }
+        }
+        within("access_ttl", self.access_ttl, 300, 86_400)?;
+        within("refresh_idle", self.refresh_idle, self.access_ttl, self.refresh_absolute)?;
+        within("refresh_absolute", self.refresh_absolute, 3600, 400 * 86_400)?;
+        within("password_min", self.password_min, 8, 128)?;
+        within("bcrypt_cost", self.bcrypt_cost, 10, 15)?;
+        within("hash_queue_ms", self.hash_queue_ms, 100, 60_000)?;
+        within("hash_parallel", self.hash_parallel, 0, 1024)?;
+        self.credentials().map(|_| ())
+    }
+
+    /// The services' names and secrets.
+    ///
+    /// # Errors
+    /// An entry that is not `name:secret`, a short secret or a repeated name; the secret is not in the message.
+    pub fn credentials(&self) -> Result<Vec<(String, SecretString)>, String> {
+        let mut found: Vec<(String, SecretString)> = Vec::new();
+        for (n, entry) in self.service_credentials.iter().enumerate() {
+            let (name, secret) = entry.expose_secret().split_once(':').ok_or(format!("auth.service_credentials: entry {} is not name:secret", n + 1))?;
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+                return Err(format!("auth.service_credentials: entry {} has a name that is not letters, digits, - or _", n + 1));
+            }
+            if secret.len() < 32 {
+                return Err(format!("auth.service_credentials: the secret of {name} is shorter than 32 bytes"));
+            }
+            if found.iter().any(|(there, _)| there == name) {
+                return Err(format!("auth.service_credentials: {name} is there twice"));
+            }
+            found.push((name.to_owned(), secret.to_owned().into()));
+        }
+        Ok(found)
+    }
+
+    /// Idle life of a session.
+    #[must_use]
+    pub fn idle(&self) -> TimeDelta {
+        TimeDelta::seconds(self.refresh_idle)
+    }
+
+    /// Longest life of a session.
+    #[must_use]
+    pub fn absolute(&self) -> TimeDelta {
+        TimeDelta::seconds(self.refresh_absolute)
+    }
+
+    /// The hasher these settings ask for.
+    #[must_use]
+    pub fn hasher(&self) -> crate::password::Hasher {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let parallel = if self.hash_parallel == 0 { cores.saturating_sub(1) } else { self.hash_parallel };
+        crate::password::Hasher::new(self.unsafe_bcrypt_cost.unwrap_or(self.bcrypt_cost), parallel, Duration::from_millis(self.hash_queue_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_within_their_own_bounds() {
+        assert_eq!(Config::for_tests().check(), Ok(()));
+    }
+
+    #[test]
+    fn settings_beyond_the_bounds_are_refused_by_name() {
+        let refused = |change: fn(&mut Config)| {
+            let mut config = Config::for_tests();
+            change(&mut config);
+            config.check().unwrap_err()
+        };
+        assert!(refused(|c| c.bcrypt_cost = 9).contains("auth.bcrypt_cost"));
+        assert!(refused(|c| c.bcrypt_cost = 16).contains("10 to 15"));
+        assert!(refused(|c| c.access_ttl = 299).contains("auth.access_ttl"));
+        assert!(refused(|c| c.password_min = 4).contains("auth.password_min"));
+        assert!(refused(|c| c.service_credentials = vec!["feed:short".into()]).contains("feed"));
+        let twice = format!("feed:{}", "s".repeat(32));
+        let message = refused(|c| c.service_credentials = vec![format!("feed:{}", "s".repeat(32)).into(); 2]);
+        assert!(message.contains("twice") && !message.contains(&twice[5..]));
+    }
+}

@@ -1,0 +1,148 @@
+//! The forward-auth decision (spec/auth.md section 5.2): the same code for the HTTP route and for the gateway in the same
+//! process. It touches no store: the token is verified once and remembered, session and account are in memory.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contracts::{
+    Decision, Identity, Presented, Verified,
+    bearer::{bearer, no_credential},
+    verifier::{invalid_token, refused},
+};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use kit::{
+    Problem,
+    token::{Claims, TokenKind},
+};
+
+use crate::{
+    memory::{HandedOn, Known, Live},
+    state::Auth,
+};
+
+/// What a request turned out to be.
+pub enum Caller {
+    /// Nobody, where that is good enough.
+    Anonymous,
+    /// A person.
+    Person(Recognised),
+}
+
+/// A person, recognised.
+pub struct Recognised {
+    /// The account as committed.
+    pub known: Arc<Known>,
+    /// The session.
+    pub live: Arc<Live>,
+    /// What the token says.
+    pub claims: Arc<Claims>,
+    /// `Bearer <token>` as presented.
+    presented: HeaderValue,
+    /// Whether the token says what the account is now.
+    current: bool,
+}
+
+impl Auth {
+    /// Recognises who presents these headers; `query` is that of the URL and counts only with `auth.compat_query_token`.
+    ///
+    /// # Errors
+    /// 401 with one of the details of rule 9, or `wrong_token_kind`.
+    pub fn recognise(&self, headers: &HeaderMap, query: Option<&str>, anonymous: bool) -> Result<Caller, Problem> {
+        let from_query;
+        let (token, presented) = match bearer(headers)? {
+            Some(token) => (token, headers.get(AUTHORIZATION).cloned()),
+            None => match self.query_token(query) {
+                Some(token) => {
+                    from_query = token;
+                    (from_query.as_str(), HeaderValue::from_str(&format!("Bearer {from_query}")).ok())
+                }
+                None if anonymous => return Ok(Caller::Anonymous),
+                None => return Err(no_credential()),
+            },
+        };
+        let presented = presented.ok_or_else(invalid_token)?;
+        let now = self.clock.now();
+        let claims = self.keys.verify_cached(token, now).map_err(refused)?;
+        if claims.kind != TokenKind::Person {
+            return Err(Problem::unauthorized_as("wrong_token_kind", "This token is of another kind than this route takes"));
+        }
+        let (Ok(user), Some(session)) = (claims.sub.parse(), claims.sid) else { return Err(invalid_token()) };
+        let memory = self.store.memory();
+        let live = memory.session(session).ok_or_else(invalid_token)?;
+        if live.is_revoked() || live.session.user != user || live.session.absolute_expiry <= now {
+            return Err(invalid_token());
+        }
+        let known = memory.account(user).filter(|known| known.account.active).ok_or_else(invalid_token)?;
+        live.seen(now);
+        let current = says(&claims, &known);
+        Ok(Caller::Person(Recognised { known, live, claims, presented, current }))
+    }
+
+    /// The `Authorization` to hand on: as presented, or fresh where the presented token carries older roles or names.
+    ///
+    /// # Errors
+    /// 401 when a fresh token cannot stand in a header, which no accepted name leads to.
+    pub fn authorization(&self, person: &Recognised) -> Result<HeaderValue, Problem> {
+        if person.current {
+            return Ok(person.presented.clone());
+        }
+        self.handed_on(person).fresh.clone().ok_or_else(invalid_token)
+    }
+
+    /// What is handed on for this session, made anew only when the token or the account is another one than last time.
+    fn handed_on(&self, person: &Recognised) -> Arc<HandedOn> {
+        let (account, session, exp) = (&person.known.account, &person.live.session, person.claims.exp);
+        if let Some(made) = person.live.handed_on(account.version, exp, person.current) {
+            return made;
+        }
+        let made = Arc::new(HandedOn {
+            version: account.version,
+            exp,
+            current: person.current,
+            who: Arc::new(Verified {
+                user: account.id,
+                email: account.email.clone(),
+                username: account.username.clone(),
+                roles: account.roles,
+                session: session.id,
+                expires_at: chrono::DateTime::from_timestamp(exp, 0).unwrap_or(session.absolute_expiry),
+            }),
+            fresh: if person.current { None } else { self.fresh_bearer(account, session, exp) },
+        });
+        person.live.hand_on(made.clone());
+        made
+    }
+
+    fn query_token(&self, query: Option<&str>) -> Option<String> {
+        if !self.config.compat_query_token {
+            return None;
+        }
+        // the 004 system named it `authorization`, by mistake, and meant the header's text
+        let value = query?.split('&').find_map(|pair| pair.strip_prefix("authorization="))?;
+        let value = value.replace("%20", " ").replace('+', " ");
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
+    }
+}
+
+/// Whether the token says what the account is now.
+fn says(claims: &Claims, known: &Known) -> bool {
+    claims.roles.iter().map(String::as_str).eq(known.roles.iter().copied())
+        && claims.email == known.account.email
+        && claims.username.as_deref() == Some(known.account.username.as_str())
+}
+
+/// The decision for callers in the same process.
+#[async_trait]
+impl Identity for Auth {
+    async fn validate(&self, presented: &Presented<'_>) -> Result<Decision, Problem> {
+        let query = presented.uri.split_once('?').map(|(_, query)| query);
+        match self.recognise(presented.headers, query, presented.anonymous)? {
+            Caller::Anonymous => Ok(Decision::Anonymous),
+            Caller::Person(person) => {
+                let authorization = self.authorization(&person)?;
+                Ok(Decision::Identified { who: self.handed_on(&person).who.clone(), authorization })
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+#![doc = include_str!("../README.md")]
+
+mod accounts;
+mod config;
+mod decision;
+mod device;
+mod error;
+mod lockout;
+mod login;
+mod memory;
+mod model;
+mod names;
+pub mod password;
+mod rotation;
+mod routes;
+mod secrets;
+mod setup_file;
+mod state;
+mod store;
+mod tokens;
+mod turnstile;
+mod window;
+mod workers;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use backends::{audit, bus::Bus, db::Db, idempotency, outbox};
+use contracts::{Identity, Verifier, topics};
+use kit::{
+    SharedClock, SharedIds,
+    metrics::Metrics,
+    service::{Check, CheckError, Service},
+    token::KeyRing,
+};
+
+pub use accounts::{Accounts, Person};
+pub use config::{Config, Registration, SECTION};
+pub use tokens::ISSUER;
+
+use crate::{password::PasswordRules, state::Auth, store::Store, turnstile::Turnstile, window::PerMinute};
+
+/// What the host hands in.
+pub struct Deps {
+    /// The store; migrated by [`build`].
+    pub db: Db,
+    /// Where events go.
+    pub bus: Arc<dyn Bus>,
+    /// Signs and verifies tokens.
+    pub keys: KeyRing,
+    /// What the routes' extractors verify bearer tokens with; made of the same keys.
+    pub verifier: Verifier,
+    /// The time.
+    pub clock: SharedClock,
+    /// Ids and secrets.
+    pub ids: SharedIds,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Where the setup token is written as long as there is no administrator; none: there is no setup by token.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// What the host gets.
+pub struct Built {
+    /// Routes, workers and checks.
+    pub service: Service,
+    /// The forward-auth decision, for a gateway in the same process.
+    pub client: Arc<dyn Identity>,
+    /// For `admin create` and the demo.
+    pub accounts: Accounts,
+}
+
+/// Builds the service: migrates and loads the store, and writes the setup token if there is no administrator.
+///
+/// # Errors
+/// A setting out of bounds, or a store, bus or data directory that does not answer.
+pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
+    config.check().map_err(anyhow::Error::msg)?;
+    let store = Store::open(deps.db.clone(), deps.clock.clone(), deps.ids.clone()).await.context("auth: the store")?;
+    store.sync_credentials(&config.credentials().map_err(anyhow::Error::msg)?).await.context("auth: the service credentials")?;
+    deps.bus.ensure(&[topics::AUTH_EVENTS, topics::AUTH_SIGNALS]).await.context("auth: the topics")?;
+    let auth = Auth::new(state::Inner {
+        hasher: config.hasher(),
+        rules: PasswordRules::new(config.password_min, config.password_denylist),
+        failed_logins: PerMinute::new(config.failed_logins_per_minute),
+        registers: PerMinute::new(config.registers_per_minute),
+        turnstile: Turnstile::default(),
+        setup_file: deps.data_dir.map(|dir| dir.join(setup_file::NAME)),
+        keys: deps.keys,
+        clock: deps.clock.clone(),
+        ids: deps.ids.clone(),
+        store: store.clone(),
+        config,
+    });
+    auth.prepare_setup().await.context("auth: the setup token")?;
+    let mut routes = routes::routes(auth.clone())?;
+    routes.router = contracts::access::with_verifier(routes.router, deps.verifier);
+    let bus = deps.bus.clone();
+    let service = Service {
+        name: "auth",
+        routes,
+        workers: vec![
+            outbox::relay(deps.db.clone(), deps.bus, deps.clock.clone(), deps.ids.clone(), deps.metrics),
+            audit::chainer(deps.db.clone(), deps.clock.clone(), deps.ids),
+            idempotency::sweeper(deps.db, deps.clock),
+            workers::last_seen(store.clone()),
+            workers::sweeper(store.clone()),
+        ],
+        checks: vec![
+            Check::essential("store", move || {
+                let store = store.clone();
+                async move { store.check().await.map_err(|error| CheckError::new("store_unavailable", error)) }
+            }),
+            Check::degrading("bus", move || {
+                let bus = bus.clone();
+                async move { bus.check().await.map_err(|error| CheckError::new("bus_unavailable", error)) }
+            }),
+        ],
+    };
+    Ok(Built { service, client: Arc::new(auth.clone()), accounts: Accounts::new(auth) })
+}

@@ -1,0 +1,115 @@
+//! What every handler holds.
+
+use std::{net::IpAddr, sync::Arc};
+
+use contracts::{Role, UserId, Verified};
+use kit::{Problem, SharedClock, SharedIds, token::KeyRing};
+
+use crate::{
+    config::Config,
+    error::{Error, Result},
+    memory::Known,
+    password::{Hasher, PasswordRules},
+    store::Store,
+    turnstile::Turnstile,
+    window::{Counted, PerMinute},
+};
+
+/// The service. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+/// Its parts.
+pub struct Inner {
+    /// Accounts and sessions.
+    pub store: Store,
+    /// Password hashes.
+    pub hasher: Hasher,
+    /// New passwords.
+    pub rules: PasswordRules,
+    /// Signs and verifies tokens.
+    pub keys: KeyRing,
+    /// The time.
+    pub clock: SharedClock,
+    /// Ids and secrets.
+    pub ids: SharedIds,
+    /// The settings.
+    pub config: Config,
+    /// Failed logins per address.
+    pub failed_logins: PerMinute,
+    /// Registrations per address.
+    pub registers: PerMinute,
+    /// One login at a time per name.
+    pub turnstile: Turnstile,
+    /// Where the setup token lies.
+    pub setup_file: Option<std::path::PathBuf>,
+}
+
+impl std::ops::Deref for Auth {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").finish_non_exhaustive()
+    }
+}
+
+impl Auth {
+    /// From its parts.
+    #[must_use]
+    pub fn new(parts: Inner) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The caller's account and session as committed now, whatever the token says: a direct call to the service's port
+    /// sees a revocation as well.
+    ///
+    /// # Errors
+    /// 401 when the session or the account has ended.
+    pub fn present(&self, who: &Verified) -> std::result::Result<Arc<Known>, Problem> {
+        let session = self.store.memory().session(who.session).filter(|live| !live.is_revoked() && live.session.user == who.user);
+        let known = self.store.memory().account(who.user).filter(|known| known.account.active);
+        match (session, known) {
+            (Some(_), Some(known)) => Ok(known),
+            _ => Err(contracts::verifier::invalid_token()),
+        }
+    }
+
+    /// The same for a caller who must be an administrator now.
+    ///
+    /// # Errors
+    /// 401 as above, 403 when the role is gone.
+    pub fn present_admin(&self, who: &Verified) -> std::result::Result<UserId, Problem> {
+        let known = self.present(who)?;
+        if known.account.roles.contains(Role::Admin) {
+            Ok(known.account.id)
+        } else {
+            Err(Problem::forbidden("forbidden", "Your account has not the role this needs"))
+        }
+    }
+
+    /// Takes a place of this minute for a registration from an address.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`].
+    pub fn admit_register(&self, address: Option<IpAddr>) -> Result<()> {
+        let Some(address) = address else { return Ok(()) };
+        self.registers.take(Counted::address(address), self.clock.now()).map_err(Error::RateLimited)
+    }
+
+    /// Whom a failed login counts for: the address, or in networks that many people share, the account.
+    #[must_use]
+    pub fn counted(&self, address: Option<IpAddr>, account: Option<i64>) -> Option<Counted> {
+        let address = address?.to_canonical();
+        let shared = self.config.shared_networks.iter().any(|network| network.contains(&address));
+        Some(match account {
+            Some(account) if shared => Counted::Account(account),
+            _ => Counted::address(address),
+        })
+    }
+}

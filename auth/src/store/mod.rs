@@ -1,0 +1,140 @@
+//! What auth writes. One method is one business step: one transaction with its event and its audit entry, durable before
+//! it answers, and then the copy in memory.
+//!
+//! Every step runs in a task of its own ([`Store::step`]): a client that hangs up between the commit and the update of
+//! the copy would otherwise leave the copy behind, and a revoked session alive.
+
+mod accounts;
+mod credentials;
+mod failures;
+mod refresh;
+mod row;
+mod sessions;
+mod setup;
+mod sweep;
+mod trail;
+
+use std::sync::Arc;
+
+use backends::db::{self, Db, Tx};
+use contracts::{Roles, UserId};
+use kit::{SharedClock, SharedIds};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+pub use accounts::{Changes, Credential, Once};
+pub use failures::login_key;
+pub use refresh::Refreshed;
+pub use sessions::{NewSession, Proof};
+pub use sweep::Swept;
+
+use crate::{
+    error::{Error, Result},
+    memory::Memory,
+    model::{Account, Session},
+};
+
+/// The store with its copy in memory. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: Db,
+    memory: Arc<Memory>,
+    clock: SharedClock,
+    ids: SharedIds,
+}
+
+impl Store {
+    /// Brings the schema up to date and loads the copy.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn open(db: Db, clock: SharedClock, ids: SharedIds) -> std::result::Result<Self, db::Error> {
+        db.migrate(&sqlx::migrate!("./migrations")).await?;
+        let accounts = row::all_accounts(&db).await?;
+        let sessions = row::living_sessions(&db, clock.now()).await?;
+        let memory = Arc::new(Memory::load(accounts, sessions));
+        Ok(Self { db, memory, clock, ids })
+    }
+
+    /// The copy, for reading.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Whether the store answers, for readiness.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn check(&self) -> std::result::Result<(), db::Error> {
+        self.db.check().await
+    }
+
+    /// Runs a step to its end even if nobody waits for it any more.
+    async fn step<T, F, Fut>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> Fut,
+        Fut: Future<Output = Result<T>> + Send + 'static,
+    {
+        let running = tokio::spawn(work(self.clone()).in_current_span());
+        running.await.map_err(|error| Error::Problem(kit::Problem::internal(error)))?
+    }
+
+    /// Commits and then shows the changes to validate.
+    async fn commit(&self, tx: Tx, changed: Changed) -> Result<()> {
+        tx.commit().await?;
+        if let Some(account) = changed.account {
+            self.memory.put_account(account);
+        }
+        if let Some(session) = changed.opened {
+            self.memory.put_session(session);
+        }
+        self.memory.revoke(&changed.ended);
+        Ok(())
+    }
+}
+
+/// What a step changes in the copy.
+#[derive(Debug, Default)]
+struct Changed {
+    account: Option<Account>,
+    opened: Option<Session>,
+    ended: Vec<Session>,
+}
+
+/// Which of a person's sessions are meant.
+#[derive(Debug, Clone, Copy)]
+pub enum Which {
+    /// This one.
+    One(Uuid),
+    /// All but this one.
+    AllBut(Uuid),
+    /// All.
+    All,
+}
+
+/// A change of roles.
+#[derive(Debug, Clone)]
+pub struct NewRoles {
+    /// Whose.
+    pub user: UserId,
+    /// All that hold afterwards; `member` is implied.
+    pub roles: Roles,
+    /// Why, for the audit.
+    pub reason: String,
+}
+
+/// A password change by its holder.
+#[derive(Debug)]
+pub struct NewPassword {
+    /// Whose.
+    pub user: UserId,
+    /// The session that goes on.
+    pub keep: Uuid,
+    /// The hash that was checked; another one by now means that somebody was faster.
+    pub old_hash: String,
+    /// The hash to store.
+    pub new_hash: String,
+}
+
