@@ -1,13 +1,18 @@
 //! Lists that page by key: an opaque cursor and the page it leads to.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::problem::Problem;
+use crate::routes::reference;
 
 const VERSION: u8 = 1;
 const CHECK: usize = 4;
@@ -70,7 +75,7 @@ fn checksum(bytes: &[u8]) -> [u8; CHECK] {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
@@ -85,6 +90,32 @@ impl<T> Page<T> {
             items: self.items.into_iter().map(f).collect(),
             next_cursor: self.next_cursor,
         }
+    }
+}
+
+/// Each kind of page has a name of its own, `Page_Thing`, so that two do not meet in one document.
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("Page_{}", T::name()))
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        let _ = reference::<T>(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let nullable = SchemaType::Array(vec![Type::String, Type::Null]);
+        ObjectBuilder::new()
+            .property(
+                "items",
+                ArrayBuilder::new().items(reference::<T>(&mut Vec::new())),
+            )
+            .required("items")
+            .property("next_cursor", ObjectBuilder::new().schema_type(nullable))
+            .required("next_cursor")
+            .into()
     }
 }
 

@@ -24,25 +24,36 @@ fn masked(value: &Value) -> Value {
     }
 }
 
-/// `scheme://user:password@host` without the password. The last `@` before the path ends it, as a password that was
-/// not escaped may hold one.
+/// `scheme://user:password@host` without the password, also without one in the query. A password that was not escaped
+/// may hold any of `@/?#`, so everything up to the last `@` is hidden: rather too much than a part of it.
 fn url(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // an unescaped password may hold a slash too: then the user part goes on to the last @ of all
-    let at = rest[..end].rfind('@').or_else(|| {
-        if rest[..end].contains(':') {
-            rest.rfind('@')
-        } else {
-            None
+    match password(rest) {
+        Some((user, host)) => format!("{scheme}://{user}:{HIDDEN}@{}", query(host)),
+        None => format!("{scheme}://{}", query(rest)),
+    }
+}
+
+/// The user before the password and what follows it.
+fn password(rest: &str) -> Option<(&str, &str)> {
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let (user, after) = authority.split_once(':')?;
+    let is_host_and_port = !authority.contains('@') && after.bytes().all(|b| b.is_ascii_digit());
+    if user.contains('@') || is_host_and_port {
+        return None;
+    }
+    Some((user, rest.rsplit_once('@')?.1))
+}
+
+fn query(rest: &str) -> String {
+    match rest.split_once("password=") {
+        Some((before, after)) => {
+            let end = after.find('&').unwrap_or(after.len());
+            format!("{before}password={HIDDEN}{}", &after[end..])
         }
-    });
-    let Some(at) = at else { return text.to_owned() };
-    match rest[..at].split_once(':') {
-        Some((user, _)) => format!("{scheme}://{user}:{HIDDEN}{}", &rest[at..]),
-        None => text.to_owned(),
+        None => rest.to_owned(),
     }
 }
 
@@ -75,7 +86,7 @@ mod tests {
         for url in [
             "sqlite:auth.db",
             "http://auth:5000/a@b",
-            "postgres://u@db/x",
+            "postgres://u@db:5432/x",
             "https://a.test/?mail=a@b.test",
         ] {
             assert_eq!(shown_text(url), format!("\"{url}\""));

@@ -25,7 +25,11 @@ impl Peer {
     ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
         let bearer = self.tokens.bearer().await?;
         let url = self.base.join(path).map_err(|error| self.broken(error))?;
-        let mut request = self.http.request(Method::GET, url).bearer_auth(bearer).timeout(WHOLE);
+        let mut request = self
+            .http
+            .request(Method::GET, url)
+            .bearer_auth(bearer)
+            .timeout(WHOLE);
         if let Some(id) = request_id() {
             request = request.header(X_REQUEST_ID, id);
         }
@@ -35,12 +39,20 @@ impl Peer {
             let body = response.bytes().await.map_err(|error| self.broken(error))?;
             return Err(Problem::from_wire(status, &headers, &body));
         }
-        let reading = Reading { peer: self.clone(), response: Some(response), rest: Vec::new(), lines: VecDeque::new() };
+        let reading = Reading {
+            peer: self.clone(),
+            response: Some(response),
+            rest: Vec::new(),
+            lines: VecDeque::new(),
+        };
         Ok(stream::unfold(reading, Reading::next).boxed())
     }
 
     fn broken(&self, cause: impl Into<anyhow::Error>) -> Problem {
-        let detail = format!("{} cannot be reached at the moment; try again shortly", self.name);
+        let detail = format!(
+            "{} cannot be reached at the moment; try again shortly",
+            self.name
+        );
         Problem::unavailable(format!("{}_unavailable", self.name), detail).cause(cause)
     }
 }
@@ -65,7 +77,9 @@ impl Reading {
                     if self.rest.is_empty() {
                         return None;
                     }
-                    let problem = self.peer.broken(anyhow::anyhow!("the answer broke off in the middle of a line"));
+                    let problem = self.peer.broken(anyhow::anyhow!(
+                        "the answer broke off in the middle of a line"
+                    ));
                     return Some((Err(problem), self));
                 }
                 Err(error) => {
@@ -74,11 +88,17 @@ impl Reading {
                 }
             };
             self.rest.extend_from_slice(&chunk);
-            let Some(end) = self.rest.iter().rposition(|&byte| byte == b'\n') else { continue };
+            let Some(end) = self.rest.iter().rposition(|&byte| byte == b'\n') else {
+                continue;
+            };
             let rest = self.rest.split_off(end + 1);
             let whole = std::mem::replace(&mut self.rest, rest);
-            let lines = whole.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-            self.lines = lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+            let lines = whole
+                .split(|&byte| byte == b'\n')
+                .filter(|line| !line.is_empty());
+            self.lines = lines
+                .map(|line| String::from_utf8_lossy(line).into_owned())
+                .collect();
         }
     }
 }

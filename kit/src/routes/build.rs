@@ -6,12 +6,13 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use http::Method;
+use utoipa::openapi::OpenApi;
 
 use super::describe::Description;
 use super::endpoint::Endpoint;
 use super::marked::Marked;
 use super::openapi;
-use super::table::{Access, GuardKind, Rate, RouteInfo, RouteSet};
+use super::table::{Access, Api, GuardKind, Rate, RouteInfo, RouteSet};
 use crate::server::Matched;
 
 /// Why [`Routes::build`] refused. Each is a mistake in the program, found at its start and by any test.
@@ -43,6 +44,11 @@ pub enum RouteError {
     /// A method that the router does not know.
     #[error("{0}: this method cannot be routed")]
     Method(String),
+    /// Two types of one service have the same name in the API document.
+    #[error(
+        "two different types are named `{0}` in the API document; name one with #[schema(as = ..)]"
+    )]
+    Schema(String),
 }
 
 /// Gathers the routes of a service.
@@ -161,12 +167,37 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
+    /// The table and the API document without a router: for whoever publishes the routes of a service that runs elsewhere.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn describe(self) -> Result<Api, RouteError> {
+        let service = self.service;
+        let (_, table, openapi) = self.assemble()?;
+        Ok(Api {
+            service,
+            table,
+            openapi,
+        })
+    }
+
     /// Makes the router, the table and the API document.
     ///
     /// # Errors
     /// [`RouteError`], when a route is given twice, its path is not as it should be, or its access extractor does not
     /// agree with its access.
     pub fn build(self, state: S) -> Result<RouteSet, RouteError> {
+        let service = self.service;
+        let (router, table, openapi) = self.assemble()?;
+        Ok(RouteSet {
+            service,
+            router: router.with_state(state),
+            table,
+            openapi,
+        })
+    }
+
+    fn assemble(self) -> Result<(Router<S>, Vec<RouteInfo>, OpenApi), RouteError> {
         let mut seen = HashSet::new();
         let mut shapes = std::collections::HashMap::<String, String>::new();
         let mut router = Router::<S>::new();
@@ -194,13 +225,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             descriptions.push(pending.description);
             table.push(info);
         }
-        let openapi = openapi::document(self.service, &table, descriptions);
-        Ok(RouteSet {
-            service: self.service,
-            router: router.with_state(state),
-            table,
-            openapi,
-        })
+        let openapi = openapi::document(self.service, &table, descriptions)?;
+        Ok((router, table, openapi))
     }
 }
 

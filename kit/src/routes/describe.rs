@@ -19,7 +19,7 @@ pub struct Description {
 impl Description {
     /// It takes a JSON body.
     pub fn json_body<T: ToSchema>(&mut self) {
-        let schema = self.reference::<T>();
+        let schema = reference::<T>(&mut self.schemas);
         self.body = Some(
             RequestBody::builder()
                 .required(Some(Required::True))
@@ -65,7 +65,7 @@ impl Description {
 
     /// It answers `status` with a JSON body.
     pub fn json_answer<T: ToSchema>(&mut self, status: StatusCode) {
-        let schema = self.reference::<T>();
+        let schema = reference::<T>(&mut self.schemas);
         let response = ResponseBuilder::new()
             .description(status.canonical_reason().unwrap_or_default())
             .content(
@@ -86,25 +86,35 @@ impl Description {
         self.answers
             .push((status.as_u16().to_string(), response.build()));
     }
-
-    /// A reference to the schema of `T`, which joins the components; what has no name of its own stands in place.
-    fn reference<T: ToSchema>(&mut self) -> RefOr<Schema> {
-        T::schemas(&mut self.schemas);
-        let schema = T::schema();
-        let name = T::name();
-        let named = !matches!(schema, RefOr::Ref(_) | RefOr::T(Schema::Array(_)))
-            && name.starts_with(|c: char| c.is_ascii_uppercase())
-            && !matches!(
-                name.as_ref(),
-                "Option" | "Value" | "String" | "HashMap" | "BTreeMap" | "Map" | "TupleUnit"
-            );
-        if !named {
-            return schema;
-        }
-        self.schemas.push((name.to_string(), schema));
-        RefOr::Ref(Ref::from_schema_name(name))
-    }
 }
+
+/// A reference to the schema of `T`, which joins `schemas`; what has no name of its own stands in place.
+pub(crate) fn reference<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) -> RefOr<Schema> {
+    T::schemas(schemas);
+    let schema = T::schema();
+    let name = T::name();
+    let named = !matches!(schema, RefOr::Ref(_) | RefOr::T(Schema::Array(_)))
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
+        && !UNNAMED.contains(&name.as_ref());
+    if !named {
+        return schema;
+    }
+    schemas.push((name.to_string(), schema));
+    RefOr::Ref(Ref::from_schema_name(name))
+}
+
+/// What the standard library and serde_json call their types is no name for a schema.
+const UNNAMED: [&str; 9] = [
+    "Option",
+    "Value",
+    "String",
+    "HashMap",
+    "BTreeMap",
+    "Map",
+    "TupleUnit",
+    "Uuid",
+    "DateTime",
+];
 
 pub(super) fn string() -> RefOr<Schema> {
     RefOr::T(Schema::Object(

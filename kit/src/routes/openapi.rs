@@ -1,9 +1,10 @@
 //! The API document of a service, made from its routes table and what the handlers' types say.
 
-use std::collections::HashSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 
 use http::Method;
-use utoipa::ToSchema;
+use utoipa::PartialSchema;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterIn};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
@@ -11,6 +12,7 @@ use utoipa::openapi::{
     Required, Response, ResponseBuilder,
 };
 
+use super::build::RouteError;
 use super::describe::{Description, string};
 use super::table::{Access, RouteInfo};
 use crate::problem::ProblemBody;
@@ -22,13 +24,12 @@ pub(super) fn document(
     service: &'static str,
     table: &[RouteInfo],
     descriptions: Vec<Description>,
-) -> OpenApi {
-    let mut components = ComponentsBuilder::new()
-        .schema("Problem", ProblemBody::schema_of())
-        .security_scheme(
-            BEARER,
-            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
-        );
+) -> Result<OpenApi, RouteError> {
+    let mut schemas = BTreeMap::from([("Problem".to_owned(), ProblemBody::schema())]);
+    let mut components = ComponentsBuilder::new().security_scheme(
+        BEARER,
+        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
+    );
     let mut paths = Paths::new();
     let taken: HashSet<_> = table
         .iter()
@@ -39,7 +40,13 @@ pub(super) fn document(
             continue;
         }
         for (name, schema) in std::mem::take(&mut description.schemas) {
-            components = components.schema(name, schema);
+            match schemas.entry(name) {
+                Entry::Vacant(free) => {
+                    free.insert(schema);
+                }
+                Entry::Occupied(taken) if *taken.get() == schema => {}
+                Entry::Occupied(taken) => return Err(RouteError::Schema(taken.key().clone())),
+            }
         }
         let methods = match &info.method {
             Some(method) => vec![method.clone()],
@@ -55,7 +62,10 @@ pub(super) fn document(
             }
         }
     }
-    OpenApiBuilder::new()
+    for (name, schema) in schemas {
+        components = components.schema(name, schema);
+    }
+    let document = OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
                 .title(service)
@@ -64,7 +74,8 @@ pub(super) fn document(
         )
         .paths(paths)
         .components(Some(components.build()))
-        .build()
+        .build();
+    Ok(document)
 }
 
 fn operation(
@@ -158,12 +169,4 @@ fn known(method: &Method) -> Option<HttpMethod> {
         Method::TRACE => HttpMethod::Trace,
         _ => return None,
     })
-}
-
-impl ProblemBody<'_> {
-    fn schema_of() -> RefOr<utoipa::openapi::Schema> {
-        use utoipa::PartialSchema;
-        let _ = <ProblemBody<'_> as ToSchema>::name();
-        ProblemBody::schema()
-    }
 }

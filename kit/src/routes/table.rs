@@ -80,6 +80,26 @@ pub struct RouteInfo {
     pub quiet: bool,
 }
 
+/// The routes of a service as data, made by [`Routes::describe`](super::Routes::describe) without running it.
+#[derive(Clone)]
+pub struct Api {
+    /// The service's name.
+    pub service: &'static str,
+    /// The routes, in the order of their registration.
+    pub table: Vec<RouteInfo>,
+    /// The same routes as OpenAPI 3.1, without the internal ones.
+    pub openapi: utoipa::openapi::OpenApi,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api")
+            .field("service", &self.service)
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The routes of a service, made by [`Routes::build`](super::Routes::build).
 #[derive(Clone)]
 pub struct RouteSet {

@@ -125,6 +125,12 @@ impl Server {
         }
     }
 
+    /// Where its requests are counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.edge.metrics
+    }
+
     /// Answers a request as over a socket, but for the limits of headers, which a connection has.
     pub async fn call(&self, mut req: Request<Body>) -> Response {
         let inner = &*self.inner;
