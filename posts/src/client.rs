@@ -1,0 +1,93 @@
+//! `contracts::Posts` over the store, for services in this process and for the routes of those that are not.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use contracts::PostId;
+use contracts::clients::{ExportOrder, ExportRow, PageFilters, PageQuery, Posts};
+use contracts::events::PostState;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use kit::page::{Cursor, Page};
+use kit::problem::Problem;
+
+use crate::audience::Rules;
+use crate::error::Error;
+use crate::model::Post;
+use crate::routes::list::{bounds, page};
+use crate::store::{self, Part, Store};
+use crate::validate;
+
+/// Rows read at once.
+const PAGE: u32 = 500;
+
+/// The owner of posts, in this process.
+#[derive(Clone)]
+pub struct LocalPosts {
+    store: Arc<dyn Store>,
+    rules: Rules,
+}
+
+impl LocalPosts {
+    /// Answers from this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, rules: Rules) -> Self {
+        Self { store, rules }
+    }
+}
+
+#[async_trait]
+impl Posts for LocalPosts {
+    fn export(&self, order: ExportOrder) -> BoxStream<'static, Result<ExportRow, Problem>> {
+        pages(self.store.clone(), order, None)
+            .map_ok(|rows| stream::iter(rows).map(Ok::<_, Error>))
+            .try_flatten()
+            .map_err(Problem::from)
+            .boxed()
+    }
+
+    async fn page(&self, query: &PageQuery) -> Result<Page<PostState>, Problem> {
+        let skip = Some(query.skip).filter(|skip| *skip > 0);
+        let (start, limit) = bounds(query.cursor.as_deref(), skip, query.limit)?;
+        let tag = query.filters.tag.as_deref().map(validate::tag_form);
+        let asked = store::PageQuery {
+            reader: self.rules.described(query.reader, query.audiences.clone()),
+            filters: PageFilters { tag, ..query.filters.clone() },
+            start,
+            limit,
+        };
+        Ok(page(self.store.page(&asked).await?, |post| post.state()))
+    }
+
+    async fn find(&self, id: PostId) -> Result<Option<PostState>, Problem> {
+        Ok(self.store.find(id, None).await?.map(|post: Post| post.state()))
+    }
+}
+
+/// The export in pieces, behind a place among the published posts or the ids.
+pub(crate) fn pages(
+    store: Arc<dyn Store>,
+    order: ExportOrder,
+    after: Option<Cursor>,
+) -> impl Stream<Item = Result<Vec<ExportRow>, Error>> + Send + 'static {
+    let first = match order {
+        ExportOrder::Newest => Part::Published,
+        ExportOrder::Id => Part::ById,
+    };
+    stream::try_unfold(Some((first, after)), move |place| {
+        let store = store.clone();
+        async move {
+            let Some((mut part, mut after)) = place else { return Ok(None) };
+            loop {
+                let rows = store.export(part, after, PAGE).await?;
+                if let Some((_, last)) = rows.last() {
+                    let next = Some((part, Some(last.clone())));
+                    return Ok(Some((rows.into_iter().map(|(row, _)| row).collect(), next)));
+                }
+                if part != Part::Published {
+                    return Ok(None);
+                }
+                (part, after) = (Part::Deleted, None);
+            }
+        }
+    })
+}

@@ -1,0 +1,100 @@
+//! What can go wrong, in the words of the domain, and what it is outside.
+
+use contracts::Audience;
+use http::StatusCode;
+use kit::problem::Problem;
+
+/// Everything a caller can be told.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such post, or not for this caller: nobody learns which.
+    #[error("post not found")]
+    NotFound,
+    /// The caller sees the post and it is another's.
+    #[error("only the author may do this")]
+    NotOwner,
+    /// The caller may not publish at all until somebody can approve it.
+    #[error("what people with this role publish needs approval, which this school does not have yet")]
+    NeedsApproval,
+    /// The caller may not write to this audience (rule 2).
+    #[error("you may not write to {0}")]
+    AudienceForbidden(Audience),
+    /// The caller has no audience to write to unless one is named (rule 3).
+    #[error("name the audience the post is for")]
+    AudienceRequired,
+    /// Somebody changed the post since the caller read it.
+    #[error("the post has changed since you read it")]
+    Stale,
+    /// So many others change the post at this moment that this change never got its turn.
+    #[error("the post is being changed by many at once")]
+    Contended,
+    /// Fields that cannot be kept (rule 13).
+    #[error("some fields are not valid")]
+    Invalid(FieldErrors),
+    /// The store cannot answer.
+    #[error("store: {0}")]
+    Store(#[from] backends::db::Error),
+    /// What a peer or a shared part of the machinery says, as it is.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+}
+
+/// Names of fields and what is wrong with each.
+#[derive(Debug, Default)]
+pub struct FieldErrors(Vec<(String, String)>);
+
+impl FieldErrors {
+    /// One more.
+    pub fn add(&mut self, name: impl Into<String>, message: impl Into<String>) {
+        self.0.push((name.into(), message.into()));
+    }
+
+    /// The names, in the order they were found.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// `Ok` if nothing was found.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with everything that was found.
+    pub fn check(self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
+    }
+
+    /// One field, one message.
+    #[must_use]
+    pub fn one(name: &str, message: impl Into<String>) -> Error {
+        let mut errors = Self::default();
+        errors.add(name, message);
+        Error::Invalid(errors)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => Self::not_found("post_not_found", "Post not found"),
+            Error::NotOwner => Self::forbidden("not_owner", "Only the author may do this"),
+            Error::NeedsApproval => Self::forbidden(
+                "audience_forbidden",
+                "What people with your role publish needs approval, and there is nobody to give it yet",
+            ),
+            Error::AudienceForbidden(key) => {
+                Self::forbidden("audience_forbidden", format!("You may not write to {key}")).member("audience", key.to_string())
+            }
+            Error::AudienceRequired => {
+                Self::unprocessable("audience_required", "Name the audience the post is for").field("audience", "is required")
+            }
+            Error::Stale => Self::new(StatusCode::PRECONDITION_FAILED, "stale", "The post has changed since you read it"),
+            Error::Contended => Self::unavailable("busy", "The post is being changed by many at once"),
+            Error::Invalid(errors) => {
+                let problem = Self::unprocessable("validation", "Some fields are not valid");
+                errors.0.into_iter().fold(problem, |problem, (name, message)| problem.field(name, message))
+            }
+            Error::Store(error) => error.into(),
+            Error::Problem(problem) => problem,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Publishing: the one write that many do at once, so it is as few statements as it can be.
+
+use backends::db::Tx;
+use backends::idempotency::{self, Outcome};
+use backends::outbox;
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::PostId;
+use contracts::events::PostEvent;
+use sqlx::types::Json;
+
+use super::rows::{self, key_rows};
+use super::{SqlStore, page};
+use crate::error::Error;
+use crate::model::{PUBLISHED, Post};
+use crate::store::{NewPost, Once};
+
+pub(super) async fn publish(store: &SqlStore, new: NewPost, once: Option<Once>) -> Result<Post, Error> {
+    let owner = format!("user:{}", new.user_id);
+    let mut tx = store.db.begin().await?;
+    if let Some(once) = &once {
+        match idempotency::begin(&mut tx, &owner, &once.key, &once.request, store.clock.now()).await? {
+            Outcome::Fresh => {}
+            Outcome::Replay(id) => {
+                tx.rollback().await?;
+                return replay(store, &id).await;
+            }
+            Outcome::Mismatch => return Err(Error::Problem(idempotency::mismatch())),
+        }
+    }
+    let id = PostId(store.ids.object_id());
+    let at = next_time(&mut tx, store.clock.now()).await?;
+    let post = Post {
+        id,
+        user_id: new.user_id,
+        username: new.username,
+        author_role: new.author_role,
+        title: new.title,
+        content: new.content,
+        tags: new.tags,
+        audience: new.audience,
+        version: 1,
+        created_at: at,
+        updated_at: at,
+        published_at: at,
+        edited_at: None,
+        edited_by: new.user_id,
+        moderation: None,
+    };
+    insert(&mut tx, &post).await?;
+    insert_keys(&mut tx, &post, &rows::keys(post.user_id, &post.tags, &post.audience)).await?;
+    outbox::put(&mut tx, &PostEvent::state(&post.state(), store.ids.uuid(), at)).await?;
+    if let Some(once) = &once {
+        idempotency::finish(&mut tx, &owner, &once.key, &id.to_string()).await?;
+    }
+    tx.commit().await?;
+    Ok(post)
+}
+
+/// The post of a repeated request, as it stands: what the first answer said may have been edited since, and a deleted text
+/// must not come back from a copy kept for repetition.
+async fn replay(store: &SqlStore, id: &str) -> Result<Post, Error> {
+    // The first request may have committed without being on disk yet.
+    store.db.synced().await?;
+    let id = id.parse().map_err(|_| Error::NotFound)?;
+    page::find(&store.db, id, None).await?.ok_or(Error::NotFound)
+}
+
+/// A time above that of every post, from now on this transaction's until it ends.
+async fn next_time(tx: &mut Tx, now: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
+    let latest: i64 = tx
+        .query("UPDATE post_clock SET latest = CASE WHEN latest < $1 THEN $1 ELSE latest + 1 END WHERE id = 1 RETURNING latest")
+        .bind(now.timestamp_micros())
+        .scalar()
+        .await?;
+    Ok(now + TimeDelta::microseconds(latest - now.timestamp_micros()))
+}
+
+async fn insert(tx: &mut Tx, post: &Post) -> Result<(), Error> {
+    tx.query(
+        "INSERT INTO posts (id, user_id, username, author_role, title, content, tags, audience, state, version, created_at, updated_at, \
+         published_at, edited_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11, $2)",
+    )
+    .bind(post.id.0.to_vec())
+    .bind(post.user_id.0)
+    .bind(post.username.clone())
+    .bind(post.author_role.name())
+    .bind(post.title.clone())
+    .bind(post.content.clone())
+    .bind(Json(post.tags.clone()))
+    .bind(Json(post.audience.clone()))
+    .bind(PUBLISHED)
+    .bind(post.version)
+    .bind(post.published_at)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// Makes the post found under the keys.
+pub(super) async fn insert_keys(tx: &mut Tx, post: &Post, keys: &[String]) -> Result<(), Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("INSERT INTO post_keys (key, published_at, post_id) VALUES {}", key_rows(keys.len()));
+    let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(post.published_at).bind(post.id.0.to_vec());
+    for key in keys {
+        query = query.bind(key.clone());
+    }
+    query.execute().await?;
+    Ok(())
+}
