@@ -51,7 +51,12 @@ pub struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// An entry with nothing but what every entry has.
-    pub fn of(action: &'a str, object: impl Into<String>, at: DateTime<Utc>, ids: &'a dyn Ids) -> Entry<'a> {
+    pub fn of(
+        action: &'a str,
+        object: impl Into<String>,
+        at: DateTime<Utc>,
+        ids: &'a dyn Ids,
+    ) -> Entry<'a> {
         Entry {
             actor: None,
             on_behalf_of: None,
@@ -70,9 +75,23 @@ impl<'a> Entry<'a> {
 
 /// Writes the entry into the transaction of the change. A failure must fail the change (rule 5): pass it on with `?`.
 pub async fn put(tx: &mut Tx, entry: Entry<'_>) -> Result<(), Error> {
-    let before = commit_to(tx, &entry.object, entry.before.as_ref().map(Value::to_string), entry.ids).await?;
-    let after = commit_to(tx, &entry.object, entry.after.as_ref().map(Value::to_string), entry.ids).await?;
-    let owner = entry.actor.map_or_else(|| entry.object.clone(), |actor| format!("actor:{actor}"));
+    let before = commit_to(
+        tx,
+        &entry.object,
+        entry.before.as_ref().map(Value::to_string),
+        entry.ids,
+    )
+    .await?;
+    let after = commit_to(
+        tx,
+        &entry.object,
+        entry.after.as_ref().map(Value::to_string),
+        entry.ids,
+    )
+    .await?;
+    let owner = entry
+        .actor
+        .map_or_else(|| entry.object.clone(), |actor| format!("actor:{actor}"));
     let from = commit_to(tx, &owner, entry.from, entry.ids).await?;
     tx.query(
         "INSERT INTO audit (at, actor, on_behalf_of, action, object, reason, before_c, after_c, from_c, request_id) \
@@ -96,11 +115,19 @@ pub async fn put(tx: &mut Tx, entry: Entry<'_>) -> Result<(), Error> {
 
 /// Erases the clear values kept for `object` (rule 6): the commitments stay, the chain still verifies. Answers how many.
 pub async fn erase(tx: &mut Tx, object: &str) -> Result<u64, Error> {
-    tx.query("DELETE FROM audit_secret WHERE object = $1").bind(object.to_owned()).execute().await
+    tx.query("DELETE FROM audit_secret WHERE object = $1")
+        .bind(object.to_owned())
+        .execute()
+        .await
 }
 
 /// SHA-256(salt || value), with salt and value kept where they can be erased.
-async fn commit_to(tx: &mut Tx, object: &str, value: Option<String>, ids: &dyn Ids) -> Result<Option<Vec<u8>>, Error> {
+async fn commit_to(
+    tx: &mut Tx,
+    object: &str,
+    value: Option<String>,
+    ids: &dyn Ids,
+) -> Result<Option<Vec<u8>>, Error> {
     let Some(value) = value else { return Ok(None) };
     let salt = ids.secret()[..SALT].to_vec();
     let commitment = commitment(&salt, &value);
@@ -115,5 +142,9 @@ async fn commit_to(tx: &mut Tx, object: &str, value: Option<String>, ids: &dyn I
 }
 
 fn commitment(salt: &[u8], value: &str) -> Vec<u8> {
-    Sha256::new().chain_update(salt).chain_update(value.as_bytes()).finalize().to_vec()
+    Sha256::new()
+        .chain_update(salt)
+        .chain_update(value.as_bytes())
+        .finalize()
+        .to_vec()
 }

@@ -35,7 +35,12 @@ mod tests {
     fn waits_double_from_a_tenth_of_a_second_to_half_a_minute() {
         let mut backoff = Backoff::new();
         let waits: Vec<u128> = (0..11).map(|_| backoff.next().as_millis()).collect();
-        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
+        assert_eq!(
+            waits,
+            [
+                100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000
+            ]
+        );
         backoff.reset();
         assert_eq!(backoff.next(), FIRST);
     }

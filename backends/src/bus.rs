@@ -7,6 +7,8 @@ mod positions;
 mod retention;
 mod sqlite;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -91,7 +93,12 @@ pub trait Bus: Send + Sync {
     async fn publish(&self, records: Vec<Record>) -> Result<(), BusError>;
 
     /// Reads the topics as `group`. In the embedded log every subscription of a group gets every record: run one.
-    async fn subscribe(&self, group: &str, topics: &[&str], start: Start) -> Result<Box<dyn Subscription>, BusError>;
+    async fn subscribe(
+        &self,
+        group: &str,
+        topics: &[&str],
+        start: Start,
+    ) -> Result<Box<dyn Subscription>, BusError>;
 
     /// The positions after the newest records.
     async fn ends(&self, topics: &[&str]) -> Result<Positions, BusError>;
@@ -125,11 +132,15 @@ pub async fn open(url: &str, clock: SharedClock) -> Result<Arc<dyn Bus>, BusErro
     match url.split_once(':') {
         Some(("sqlite", path)) => {
             let path = path.strip_prefix("//").unwrap_or(path);
-            Ok(Arc::new(sqlite::SqliteBus::open(Path::new(path), clock).await?))
+            Ok(Arc::new(
+                sqlite::SqliteBus::open(Path::new(path), clock).await?,
+            ))
         }
         other => {
             let scheme = other.map_or("", |(scheme, _)| scheme);
-            Err(BusError::Configuration(format!("unknown scheme `{scheme}:`; known: sqlite:")))
+            Err(BusError::Configuration(format!(
+                "unknown scheme `{scheme}:`; known: sqlite:"
+            )))
         }
     }
 }

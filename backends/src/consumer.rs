@@ -74,7 +74,11 @@ impl Consumer {
 
     /// Runs inside a worker of the caller, which may first do what [`Start::At`] needs. `progress` is told how to watch
     /// it before anything is read. Ends when `stop` is cancelled; an error means a mistake in the configuration.
-    pub async fn run(self, progress: impl FnOnce(Progress), stop: CancellationToken) -> anyhow::Result<()> {
+    pub async fn run(
+        self,
+        progress: impl FnOnce(Progress),
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
         let (feed, watch) = progress::channel(self.clock.clone());
         progress(watch);
         run::run(self, feed, stop).await
@@ -82,8 +86,11 @@ impl Consumer {
 }
 
 /// The worker of a [`Consumer`], for callers that do not watch its progress.
-#[expect(clippy::too_many_arguments, reason = "the fields of Consumer, in order; use that where names help")]
-pub fn worker<T: Into<String>>(
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the fields of Consumer, in order; use that where names help"
+)]
+pub fn worker<T: AsRef<str>>(
     name: impl Into<String>,
     bus: Arc<dyn Bus>,
     group: impl Into<String>,
@@ -93,6 +100,20 @@ pub fn worker<T: Into<String>>(
     clock: SharedClock,
     metrics: Metrics,
 ) -> Worker {
-    let topics = topics.into_iter().map(Into::into).collect();
-    Consumer { name: name.into(), bus, group: group.into(), topics, start, handler, clock, metrics }.into_worker().0
+    let topics = topics
+        .into_iter()
+        .map(|topic| topic.as_ref().to_owned())
+        .collect();
+    Consumer {
+        name: name.into(),
+        bus,
+        group: group.into(),
+        topics,
+        start,
+        handler,
+        clock,
+        metrics,
+    }
+    .into_worker()
+    .0
 }

@@ -40,7 +40,9 @@ pub enum Error {
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Error {
         match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::Full(error),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                Error::Full(error)
+            }
             _ => Error::Unavailable(error),
         }
     }
@@ -51,12 +53,18 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         match error {
             Error::Name(_) => Problem::not_found("file_not_found", "there is no such file"),
-            Error::Full(_) => Problem::new(http::StatusCode::INSUFFICIENT_STORAGE, "storage_full", "the file store has no space left")
-                .retry_after(60)
-                .cause(error),
-            Error::Unavailable(_) => {
-                Problem::unavailable("store_unavailable", "the file store cannot be reached at the moment").cause(error)
-            }
+            Error::Full(_) => Problem::new(
+                http::StatusCode::INSUFFICIENT_STORAGE,
+                "storage_full",
+                "the file store has no space left",
+            )
+            .retry_after(60)
+            .cause(error),
+            Error::Unavailable(_) => Problem::unavailable(
+                "store_unavailable",
+                "the file store cannot be reached at the moment",
+            )
+            .cause(error),
             Error::Configuration(_) => Problem::internal(error),
         }
     }
@@ -65,11 +73,15 @@ impl From<Error> for Problem {
 /// Opens `file:PATH`. The folder is made if it is missing; it belongs to one process.
 pub fn open(url: &str) -> Result<Arc<dyn Files>, Error> {
     match url.split_once(':') {
-        Some(("file", path)) if !path.is_empty() => Ok(Arc::new(folder::Folder::open(path.strip_prefix("//").unwrap_or(path))?)),
+        Some(("file", path)) if !path.is_empty() => Ok(Arc::new(folder::Folder::open(
+            path.strip_prefix("//").unwrap_or(path),
+        )?)),
         Some(("file", _)) => Err(Error::Configuration("file: needs a path".to_owned())),
         other => {
             let scheme = other.map_or("", |(scheme, _)| scheme);
-            Err(Error::Configuration(format!("unknown scheme `{scheme}:`; known: file:")))
+            Err(Error::Configuration(format!(
+                "unknown scheme `{scheme}:`; known: file:"
+            )))
         }
     }
 }

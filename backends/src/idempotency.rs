@@ -25,7 +25,13 @@ pub enum Outcome {
 }
 
 /// Claims `key` of `owner` for `request` (stored as a hash). Call it first in the transaction.
-pub async fn begin(tx: &mut Tx, owner: &str, key: &str, request: &[u8], now: DateTime<Utc>) -> Result<Outcome, Error> {
+pub async fn begin(
+    tx: &mut Tx,
+    owner: &str,
+    key: &str,
+    request: &[u8],
+    now: DateTime<Utc>,
+) -> Result<Outcome, Error> {
     let hash = Sha256::digest(request).to_vec();
     tx.query("DELETE FROM idempotency WHERE owner = $1 AND key = $2 AND at <= $3")
         .bind(owner.to_owned())
@@ -53,7 +59,9 @@ pub async fn begin(tx: &mut Tx, owner: &str, key: &str, request: &[u8], now: Dat
     if stored != hash {
         return Ok(Outcome::Mismatch);
     }
-    result.map(Outcome::Replay).ok_or_else(|| Error::other("an idempotency key was committed without a result"))
+    result
+        .map(Outcome::Replay)
+        .ok_or_else(|| Error::other("an idempotency key was committed without a result"))
 }
 
 /// Stores what the request answered (an id, a small document), for replays.
@@ -65,18 +73,29 @@ pub async fn finish(tx: &mut Tx, owner: &str, key: &str, result: &str) -> Result
         .bind(result.to_owned())
         .execute()
         .await?;
-    if stored == 1 { Ok(()) } else { Err(Error::other("idempotency::finish without begin")) }
+    if stored == 1 {
+        Ok(())
+    } else {
+        Err(Error::other("idempotency::finish without begin"))
+    }
 }
 
 /// The problem of [`Outcome::Mismatch`]: 422 `idempotency_mismatch`.
 pub fn mismatch() -> Problem {
-    Problem::unprocessable("idempotency_mismatch", "this Idempotency-Key was used for another request")
+    Problem::unprocessable(
+        "idempotency_mismatch",
+        "this Idempotency-Key was used for another request",
+    )
 }
 
 /// Forgets keys older than [`KEPT`]; answers how many.
 pub async fn sweep(db: &Db, now: DateTime<Utc>) -> Result<u64, Error> {
     let mut tx = db.begin().await?;
-    let gone = tx.query("DELETE FROM idempotency WHERE at <= $1").bind(now - KEPT).execute().await?;
+    let gone = tx
+        .query("DELETE FROM idempotency WHERE at <= $1")
+        .bind(now - KEPT)
+        .execute()
+        .await?;
     tx.commit_relaxed().await?;
     Ok(gone)
 }

@@ -9,7 +9,13 @@ use crate::db::{Db, Error, Tx};
 
 /// Takes or renews the lease `name` for `holder` until `now + duration`; false if another holds it. Uses the clock
 /// given, so instances on several machines need clocks that agree within a fraction of the duration.
-pub async fn take(db: &Db, name: &str, holder: &str, duration: Duration, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn take(
+    db: &Db,
+    name: &str,
+    holder: &str,
+    duration: Duration,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
     let mut tx = db.begin().await?;
     let taken = take_in(&mut tx, name, holder, duration, now).await?;
     // A lease that a power cut forgets is merely taken again.
@@ -18,7 +24,13 @@ pub async fn take(db: &Db, name: &str, holder: &str, duration: Duration, now: Da
 }
 
 /// [`take`] inside a transaction of the caller: its writes then happen only if the lease was still held.
-pub async fn take_in(tx: &mut Tx, name: &str, holder: &str, duration: Duration, now: DateTime<Utc>) -> Result<bool, Error> {
+pub async fn take_in(
+    tx: &mut Tx,
+    name: &str,
+    holder: &str,
+    duration: Duration,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
     let until = chrono::Duration::from_std(duration)
         .ok()
         .and_then(|duration| now.checked_add_signed(duration))
@@ -41,6 +53,10 @@ pub async fn take_in(tx: &mut Tx, name: &str, holder: &str, duration: Duration, 
 /// Gives the lease up, so that the next holder need not wait for its end. No effect if another holds it.
 pub async fn release(db: &Db, name: &str, holder: &str) -> Result<(), Error> {
     let mut tx = db.begin().await?;
-    tx.query("DELETE FROM leases WHERE name = $1 AND holder = $2").bind(name.to_owned()).bind(holder.to_owned()).execute().await?;
+    tx.query("DELETE FROM leases WHERE name = $1 AND holder = $2")
+        .bind(name.to_owned())
+        .bind(holder.to_owned())
+        .execute()
+        .await?;
     tx.commit_relaxed().await
 }

@@ -11,4 +11,4 @@ pub mod lease;
 pub mod outbox;
 pub mod testing;
 
-pub use db::{Db, Tx};
+pub use db::{Db, Error, Tx};

@@ -56,5 +56,7 @@ pub async fn depth(db: &Db) -> Result<i64, Error> {
 
 /// Whether nothing waits; cheaper than counting.
 async fn depth_is_zero(db: &Db) -> Result<bool, Error> {
-    db.query("SELECT NOT EXISTS (SELECT 1 FROM outbox)").scalar().await
+    db.query("SELECT NOT EXISTS (SELECT 1 FROM outbox)")
+        .scalar()
+        .await
 }

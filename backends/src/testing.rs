@@ -57,24 +57,40 @@ impl Deref for TestDb {
 pub async fn sqlite() -> TestDb {
     let folder = tempfile::tempdir().expect("a test can make a temporary folder");
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
-    TestDb { db: open(&url).await, url, place: Place::Folder(folder) }
+    TestDb {
+        db: open(&url).await,
+        url,
+        place: Place::Folder(folder),
+    }
 }
 
 /// A fresh schema on the PostgreSQL named by [`POSTGRES`], which must be set: a missing server fails the test, it is never
 /// skipped.
 pub async fn postgres() -> TestDb {
     let base = kit::testing::required_env(POSTGRES);
-    let name = format!("t{}", RandomIds::shared(SystemClock::shared()).uuid().simple());
+    let name = format!(
+        "t{}",
+        RandomIds::shared(SystemClock::shared()).uuid().simple()
+    );
     let admin = open(&base).await;
-    on_postgres(&admin, format!("CREATE SCHEMA {name}")).await.expect("a test may make a schema");
+    on_postgres(&admin, format!("CREATE SCHEMA {name}"))
+        .await
+        .expect("a test may make a schema");
     admin.close().await.expect("a connection closes");
     let joint = if base.contains('?') { '&' } else { '?' };
     let url = format!("{base}{joint}options[search_path]={name}");
-    TestDb { db: open(&url).await, url, place: Place::Schema { url: base, name } }
+    TestDb {
+        db: open(&url).await,
+        url,
+        place: Place::Schema { url: base, name },
+    }
 }
 
 async fn open(url: &str) -> Db {
-    let options = DbOptions { connections: 8, ..DbOptions::default() };
+    let options = DbOptions {
+        connections: 8,
+        ..DbOptions::default()
+    };
     match Db::open(url, options).await {
         Ok(db) => db,
         Err(error) => panic!("the database of a test cannot be opened: {error}"),
@@ -90,13 +106,22 @@ async fn on_postgres(db: &Db, statement: String) -> Result<(), crate::db::Error>
 
 impl Drop for TestDb {
     fn drop(&mut self) {
-        let Place::Schema { url, name } = &self.place else { return };
+        let Place::Schema { url, name } = &self.place else {
+            return;
+        };
         let (url, statement) = (url.clone(), format!("DROP SCHEMA {name} CASCADE"));
         // Drop cannot await, and the test's own runtime may be going down.
         let dropping = std::thread::spawn(move || {
-            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            else {
+                return;
+            };
             runtime.block_on(async {
-                let Ok(db) = Db::open(&url, DbOptions::default()).await else { return };
+                let Ok(db) = Db::open(&url, DbOptions::default()).await else {
+                    return;
+                };
                 if let Err(error) = on_postgres(&db, statement).await {
                     tracing::warn!(%error, "the schema of a test is left behind");
                 }

@@ -35,7 +35,12 @@ pub(super) use chained_columns;
 impl Chained {
     /// `SHA-256(0x00 || prev_hash || canonical JSON)`.
     pub(super) fn hash(&self, seq: i64, prev: &[u8]) -> [u8; 32] {
-        Sha256::new().chain_update([0]).chain_update(prev).chain_update(self.canonical(seq).as_bytes()).finalize().into()
+        Sha256::new()
+            .chain_update([0])
+            .chain_update(prev)
+            .chain_update(self.canonical(seq).as_bytes())
+            .finalize()
+            .into()
     }
 
     /// The entry without its hashes: keys sorted, no spaces, absent fields left out, bytes in hex. The sorted map is ours:
@@ -43,15 +48,34 @@ impl Chained {
     fn canonical(&self, seq: i64) -> String {
         let mut fields: BTreeMap<&str, Value> = BTreeMap::new();
         fields.insert("seq", seq.into());
-        fields.insert("at", self.at.to_rfc3339_opts(SecondsFormat::AutoSi, true).into());
+        fields.insert(
+            "at",
+            self.at.to_rfc3339_opts(SecondsFormat::AutoSi, true).into(),
+        );
         fields.insert("action", self.action.as_str().into());
         fields.insert("object", self.object.as_str().into());
         let numbers = [("actor", self.actor), ("on_behalf_of", self.on_behalf_of)];
-        fields.extend(numbers.into_iter().filter_map(|(name, value)| Some((name, value?.into()))));
+        fields.extend(
+            numbers
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?.into()))),
+        );
         let texts = [("reason", &self.reason), ("request_id", &self.request_id)];
-        fields.extend(texts.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?.into()))));
-        let bytes = [("before_c", &self.before_c), ("after_c", &self.after_c), ("from_c", &self.from_c)];
-        fields.extend(bytes.into_iter().filter_map(|(name, value)| Some((name, hex::encode(value.as_deref()?).into()))));
+        fields.extend(
+            texts
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.as_deref()?.into()))),
+        );
+        let bytes = [
+            ("before_c", &self.before_c),
+            ("after_c", &self.after_c),
+            ("from_c", &self.from_c),
+        ];
+        fields.extend(
+            bytes
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, hex::encode(value.as_deref()?).into()))),
+        );
         serde_json::to_string(&fields).expect("text keys and plain values always serialise")
     }
 }
@@ -83,15 +107,25 @@ mod tests {
             r#"{"action":"mark.changed","actor":7,"at":"2026-03-02T08:15:00Z","object":"exam_result:1","seq":1}"#
         );
         let hash = first.hash(1, &GENESIS);
-        assert_eq!(hex::encode(hash), "bbf92b44dc2a4d1ec5249beb50a4c9bf3c66e8b67ab2e1ad2ae56b3eff23a5b2");
+        assert_eq!(
+            hex::encode(hash),
+            "bbf92b44dc2a4d1ec5249beb50a4c9bf3c66e8b67ab2e1ad2ae56b3eff23a5b2"
+        );
         let second = entry("mark.read", 9, "2026-03-02T08:16:00Z").hash(2, &hash);
-        assert_eq!(hex::encode(second), "3a6d91d93af143c4da43a1fdecf5ea3a3254554b918db8302fa7e9d69d4d8108");
+        assert_eq!(
+            hex::encode(second),
+            "3a6d91d93af143c4da43a1fdecf5ea3a3254554b918db8302fa7e9d69d4d8108"
+        );
     }
 
     #[test]
     fn every_column_changes_the_hash() {
         let base = entry("a", 1, "2026-03-02T08:15:00Z");
-        let mut hashes = vec![base.hash(1, &GENESIS), base.hash(2, &GENESIS), base.hash(1, &[1; 32])];
+        let mut hashes = vec![
+            base.hash(1, &GENESIS),
+            base.hash(2, &GENESIS),
+            base.hash(1, &[1; 32]),
+        ];
         let changes: [fn(&mut Chained); 10] = [
             |e| e.at += chrono::Duration::microseconds(1),
             |e| e.actor = None,

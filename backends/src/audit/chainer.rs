@@ -73,7 +73,11 @@ struct Unchained {
 /// their clocks differ; should all that fail, `seq` is UNIQUE.
 async fn chain(db: &Db, clock: &SharedClock, holder: &str) -> Result<Step, Error> {
     // read first: without work nothing is written
-    if db.query("SELECT NOT EXISTS (SELECT 1 FROM audit WHERE seq IS NULL)").scalar::<bool>().await? {
+    if db
+        .query("SELECT NOT EXISTS (SELECT 1 FROM audit WHERE seq IS NULL)")
+        .scalar::<bool>()
+        .await?
+    {
         return Ok(Step::Idle);
     }
     let mut tx = db.begin().await?;
@@ -81,11 +85,17 @@ async fn chain(db: &Db, clock: &SharedClock, holder: &str) -> Result<Step, Error
         tx.rollback().await?;
         return Ok(Step::Elsewhere);
     }
-    let last: Option<(i64, Vec<u8>)> =
-        tx.query("SELECT seq, hash FROM audit WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1").optional().await?;
+    let last: Option<(i64, Vec<u8>)> = tx
+        .query("SELECT seq, hash FROM audit WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1")
+        .optional()
+        .await?;
     let (mut seq, mut prev) = last.unwrap_or_else(|| (0, GENESIS.to_vec()));
     let rows: Vec<Unchained> = tx
-        .query(concat!("SELECT entry, ", chained_columns!(), " FROM audit WHERE seq IS NULL ORDER BY entry LIMIT $1"))
+        .query(concat!(
+            "SELECT entry, ",
+            chained_columns!(),
+            " FROM audit WHERE seq IS NULL ORDER BY entry LIMIT $1"
+        ))
         .bind(BATCH)
         .all()
         .await?;

@@ -37,7 +37,11 @@ pub async fn verify(db: &Db) -> Result<Verdict, Error> {
         (Some(broken), Some(altered)) => Some(broken.min(altered)),
         (broken, altered) => broken.or(altered),
     };
-    Ok(Verdict { ok: first_bad.is_none(), checked, first_bad })
+    Ok(Verdict {
+        ok: first_bad.is_none(),
+        checked,
+        first_bad,
+    })
 }
 
 async fn chain(db: &Db) -> Result<(i64, Option<i64>), Error> {
@@ -58,8 +62,9 @@ async fn chain(db: &Db) -> Result<(i64, Option<i64>), Error> {
             seq += 1;
             checked += 1;
             let hash = row.chained.hash(seq, &prev);
-            let holds =
-                row.seq == seq && row.prev_hash.as_ref() == Some(&prev) && row.hash.as_deref() == Some(hash.as_slice());
+            let holds = row.seq == seq
+                && row.prev_hash.as_ref() == Some(&prev)
+                && row.hash.as_deref() == Some(hash.as_slice());
             if !holds {
                 return Ok((checked, Some(seq.min(row.seq))));
             }

@@ -30,9 +30,11 @@ impl From<BusError> for Problem {
     /// 503 `bus_unavailable`, else 500.
     fn from(error: BusError) -> Problem {
         match error {
-            BusError::Unavailable(_) => {
-                Problem::unavailable("bus_unavailable", "the event log cannot be reached at the moment").cause(error)
-            }
+            BusError::Unavailable(_) => Problem::unavailable(
+                "bus_unavailable",
+                "the event log cannot be reached at the moment",
+            )
+            .cause(error),
             other => Problem::internal(other),
         }
     }

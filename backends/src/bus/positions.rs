@@ -24,30 +24,41 @@ impl Positions {
                 partitions.insert(partition, next);
             }
             None => {
-                self.0.insert(topic.to_owned(), BTreeMap::from([(partition, next)]));
+                self.0
+                    .insert(topic.to_owned(), BTreeMap::from([(partition, next)]));
             }
         }
     }
 
     /// Moves on to the record after `delivered`.
     pub fn pass(&mut self, delivered: &Delivered) {
-        self.set(&delivered.record.topic, delivered.partition, delivered.offset + 1);
+        self.set(
+            &delivered.record.topic,
+            delivered.partition,
+            delivered.offset + 1,
+        );
     }
 
     /// Whether these positions are at or beyond `target` in every partition that `target` names.
     pub fn covers(&self, target: &Positions) -> bool {
-        target.iter().all(|(topic, partition, next)| self.next(topic, partition) >= next)
+        target
+            .iter()
+            .all(|(topic, partition, next)| self.next(topic, partition) >= next)
     }
 
     /// How many records lie between these positions and `ends`, in the partitions that `ends` names.
     pub fn behind(&self, ends: &Positions) -> i64 {
-        ends.iter().map(|(topic, partition, end)| (end - self.next(topic, partition)).max(0)).sum()
+        ends.iter()
+            .map(|(topic, partition, end)| (end - self.next(topic, partition)).max(0))
+            .sum()
     }
 
     /// Topic, partition and next offset of each entry, in order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, i32, i64)> {
         self.0.iter().flat_map(|(topic, partitions)| {
-            partitions.iter().map(move |(&partition, &next)| (topic.as_str(), partition, next))
+            partitions
+                .iter()
+                .map(move |(&partition, &next)| (topic.as_str(), partition, next))
         })
     }
 }
@@ -69,7 +80,10 @@ mod tests {
         let target = of(&[("a", 3), ("b", 1)]);
         assert!(!of(&[("a", 9)]).covers(&target));
         assert!(of(&[("a", 3), ("b", 1), ("c", 0)]).covers(&target));
-        assert!(Positions::default().covers(&of(&[("a", 0)])), "an empty topic is reached at once");
+        assert!(
+            Positions::default().covers(&of(&[("a", 0)])),
+            "an empty topic is reached at once"
+        );
         assert_eq!(of(&[("a", 1), ("b", 5)]).behind(&target), 2);
     }
 }

@@ -16,7 +16,9 @@ pub(super) fn sweeper(db: Db, clock: SharedClock) -> Worker {
             match stop.run_until_cancelled(sweep(&db, clock.now())).await {
                 Some(Ok(0)) => {}
                 Some(Ok(gone)) => tracing::info!(gone, "old events were removed from the log"),
-                Some(Err(error)) => tracing::warn!(%error, "old events could not be removed from the log"),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "old events could not be removed from the log")
+                }
                 None => break,
             }
         }
@@ -26,11 +28,16 @@ pub(super) fn sweeper(db: Db, clock: SharedClock) -> Worker {
 
 /// Removes what is too old at `now`; answers how many records.
 pub(super) async fn sweep(db: &Db, now: DateTime<Utc>) -> Result<u64, Error> {
-    let topics: Vec<(String, i64)> =
-        db.query("SELECT name, keep_days FROM topics WHERE keep_days IS NOT NULL ORDER BY name").all().await?;
+    let topics: Vec<(String, i64)> = db
+        .query("SELECT name, keep_days FROM topics WHERE keep_days IS NOT NULL ORDER BY name")
+        .all()
+        .await?;
     let mut gone = 0;
     for (topic, days) in topics {
-        let Some(before) = Duration::try_days(days).and_then(|days| now.checked_sub_signed(days)) else { continue };
+        let Some(before) = Duration::try_days(days).and_then(|days| now.checked_sub_signed(days))
+        else {
+            continue;
+        };
         loop {
             let mut tx = db.begin().await?;
             let removed = tx

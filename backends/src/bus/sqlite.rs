@@ -11,7 +11,10 @@ use kit::{clock::SharedClock, service::Worker};
 use sqlx::types::Json;
 use tokio::sync::watch;
 
-use super::{Bus, BusError, Positions, Record, Retention, Start, Subscription, TopicPolicy, dead_letters, retention, subscription::Reader};
+use super::{
+    Bus, BusError, Positions, Record, Retention, Start, Subscription, TopicPolicy, dead_letters,
+    retention, subscription::Reader,
+};
 use crate::db::{Db, DbOptions, Tx};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./bus-migrations");
@@ -32,12 +35,20 @@ impl SqliteBus {
     pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<SqliteBus, BusError> {
         let db = Db::open(&format!("sqlite:{}", path.display()), DbOptions::default()).await?;
         db.migrate_only(&MIGRATIONS).await?;
-        Ok(SqliteBus { db, clock, published: Arc::new(watch::Sender::new(0)) })
+        Ok(SqliteBus {
+            db,
+            clock,
+            published: Arc::new(watch::Sender::new(0)),
+        })
     }
 
     async fn append(&self, tx: &mut Tx, records: &[Record]) -> Result<(), BusError> {
         let mut next = BTreeMap::new();
-        for name in records.iter().map(|record| record.topic.as_str()).collect::<BTreeSet<_>>() {
+        for name in records
+            .iter()
+            .map(|record| record.topic.as_str())
+            .collect::<BTreeSet<_>>()
+        {
             let end = end_of(tx.query("SELECT next FROM topics WHERE name = $1"), name).await?;
             next.insert(name, end);
         }
@@ -61,7 +72,11 @@ impl SqliteBus {
             *end += i64::from(taken == 1);
         }
         for (name, end) in next {
-            tx.query("UPDATE topics SET next = $2 WHERE name = $1").bind(name.to_owned()).bind(end).execute().await?;
+            tx.query("UPDATE topics SET next = $2 WHERE name = $1")
+                .bind(name.to_owned())
+                .bind(end)
+                .execute()
+                .await?;
         }
         Ok(())
     }
@@ -69,9 +84,17 @@ impl SqliteBus {
     /// Where a subscription to `topic` begins. Never before the earliest record kept, so that positions reach the end
     /// of a topic whose old records are gone.
     async fn begin_of(&self, group: &str, topic: &str, start: &Start) -> Result<i64, BusError> {
-        let end = end_of(self.db.query("SELECT next FROM topics WHERE name = $1"), topic).await?;
-        let earliest: Option<i64> =
-            self.db.query("SELECT MIN(\"offset\") FROM log WHERE topic = $1").bind(topic.to_owned()).scalar().await?;
+        let end = end_of(
+            self.db.query("SELECT next FROM topics WHERE name = $1"),
+            topic,
+        )
+        .await?;
+        let earliest: Option<i64> = self
+            .db
+            .query("SELECT MIN(\"offset\") FROM log WHERE topic = $1")
+            .bind(topic.to_owned())
+            .scalar()
+            .await?;
         let wanted = match start {
             Start::Earliest => None,
             Start::At(positions) if positions.get(topic, 0).is_some() => positions.get(topic, 0),
@@ -90,7 +113,8 @@ impl SqliteBus {
 
 async fn end_of(query: crate::db::Query<'_>, topic: &str) -> Result<i64, BusError> {
     let row: Option<(i64,)> = query.bind(topic.to_owned()).optional().await?;
-    row.map(|row| row.0).ok_or_else(|| BusError::UnknownTopic(topic.to_owned()))
+    row.map(|row| row.0)
+        .ok_or_else(|| BusError::UnknownTopic(topic.to_owned()))
 }
 
 #[async_trait]
@@ -102,7 +126,10 @@ impl Bus for SqliteBus {
                 Retention::Days(days) => Some(i64::from(days)),
                 Retention::Compacted => None,
             };
-            for (name, keep) in [(topic.name.to_owned(), keep), (dead_letters(topic.name), Some(DEAD_LETTER_DAYS))] {
+            for (name, keep) in [
+                (topic.name.to_owned(), keep),
+                (dead_letters(topic.name), Some(DEAD_LETTER_DAYS)),
+            ] {
                 tx.query(
                     "INSERT INTO topics (name, keep_days, next) VALUES ($1, $2, 0) \
                      ON CONFLICT (name) DO UPDATE SET keep_days = excluded.keep_days",
@@ -127,18 +154,36 @@ impl Bus for SqliteBus {
         Ok(())
     }
 
-    async fn subscribe(&self, group: &str, topics: &[&str], start: Start) -> Result<Box<dyn Subscription>, BusError> {
+    async fn subscribe(
+        &self,
+        group: &str,
+        topics: &[&str],
+        start: Start,
+    ) -> Result<Box<dyn Subscription>, BusError> {
         let mut positions = Positions::default();
         for topic in topics {
             positions.set(topic, 0, self.begin_of(group, topic, &start).await?);
         }
-        Ok(Box::new(Reader::new(self.db.clone(), group, positions, self.published.subscribe())))
+        Ok(Box::new(Reader::new(
+            self.db.clone(),
+            group,
+            positions,
+            self.published.subscribe(),
+        )))
     }
 
     async fn ends(&self, topics: &[&str]) -> Result<Positions, BusError> {
         let mut ends = Positions::default();
         for topic in topics {
-            ends.set(topic, 0, end_of(self.db.query("SELECT next FROM topics WHERE name = $1"), topic).await?);
+            ends.set(
+                topic,
+                0,
+                end_of(
+                    self.db.query("SELECT next FROM topics WHERE name = $1"),
+                    topic,
+                )
+                .await?,
+            );
         }
         Ok(ends)
     }

@@ -43,7 +43,12 @@ struct Row {
 }
 
 impl Reader {
-    pub(super) fn new(db: Db, group: &str, start: Positions, published: watch::Receiver<u64>) -> Reader {
+    pub(super) fn new(
+        db: Db,
+        group: &str,
+        start: Positions,
+        published: watch::Receiver<u64>,
+    ) -> Reader {
         Reader {
             db,
             group: group.to_owned(),
@@ -56,7 +61,11 @@ impl Reader {
     }
 
     async fn fill(&mut self) -> Result<(), Error> {
-        let from: Vec<(String, i64)> = self.ahead.iter().map(|(topic, _, next)| (topic.to_owned(), next)).collect();
+        let from: Vec<(String, i64)> = self
+            .ahead
+            .iter()
+            .map(|(topic, _, next)| (topic.to_owned(), next))
+            .collect();
         for (topic, next) in from {
             let rows: Vec<Row> = self
                 .db
@@ -73,7 +82,8 @@ impl Reader {
             if let Some(last) = rows.last() {
                 self.ahead.set(&topic, 0, last.offset + 1);
             }
-            self.buffer.extend(rows.into_iter().map(|row| row.delivered(&topic)));
+            self.buffer
+                .extend(rows.into_iter().map(|row| row.delivered(&topic)));
         }
         Ok(())
     }
@@ -88,7 +98,12 @@ impl Row {
             headers: self.headers.0,
             event_id: self.event_id,
         };
-        Delivered { record, partition: 0, offset: self.offset, at: self.at }
+        Delivered {
+            record,
+            partition: 0,
+            offset: self.offset,
+            at: self.at,
+        }
     }
 }
 
@@ -102,7 +117,9 @@ impl Subscription for Reader {
             // seen before the read: a publish after it wakes again
             self.published.borrow_and_update();
             self.fill().await?;
-            if self.buffer.is_empty() && let Ok(Err(_)) = tokio::time::timeout(POLL, self.published.changed()).await {
+            if self.buffer.is_empty()
+                && let Ok(Err(_)) = tokio::time::timeout(POLL, self.published.changed()).await
+            {
                 // the bus handle is gone, the file is not: only the slow poll is left
                 tokio::time::sleep(POLL).await;
             }
@@ -111,7 +128,11 @@ impl Subscription for Reader {
 
     async fn commit(&mut self, delivered: &Delivered) -> Result<(), BusError> {
         self.pending.pass(delivered);
-        if self.buffer.is_empty() { self.flush().await } else { Ok(()) }
+        if self.buffer.is_empty() {
+            self.flush().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn flush(&mut self) -> Result<(), BusError> {

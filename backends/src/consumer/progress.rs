@@ -43,12 +43,20 @@ impl Progress {
 
     /// Waits until `target` (of [`crate::bus::Bus::ends`]) is applied; false if the worker ended before.
     pub async fn reached(&self, target: &Positions) -> bool {
-        self.state.clone().wait_for(|applied| applied.positions.covers(target)).await.is_ok()
+        self.state
+            .clone()
+            .wait_for(|applied| applied.positions.covers(target))
+            .await
+            .is_ok()
     }
 
     /// Waits until everything present at the start is applied; false if the worker ended before.
     pub async fn caught_up(&self) -> bool {
-        self.state.clone().wait_for(|applied| applied.caught_up).await.is_ok()
+        self.state
+            .clone()
+            .wait_for(|applied| applied.caught_up)
+            .await
+            .is_ok()
     }
 
     /// Changes whenever a record was applied, for waits of the caller's own.

@@ -14,10 +14,20 @@ use crate::{
 /// How often the lag is measured.
 const METER: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(consumer: Consumer, feed: Feed, stop: CancellationToken) -> anyhow::Result<()> {
+pub(super) async fn run(
+    consumer: Consumer,
+    feed: Feed,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let topics: Vec<&str> = consumer.topics.iter().map(String::as_str).collect();
-    let running = Running { consumer: &consumer, topics: &topics, feed: &feed };
-    let Some(connected) = stop.run_until_cancelled(running.connect()).await else { return Ok(()) };
+    let running = Running {
+        consumer: &consumer,
+        topics: &topics,
+        feed: &feed,
+    };
+    let Some(connected) = stop.run_until_cancelled(running.connect()).await else {
+        return Ok(());
+    };
     let (mut subscription, target) = connected?;
     let ended = tokio::select! {
         biased;
@@ -40,7 +50,9 @@ struct Running<'a> {
 impl Running<'_> {
     /// Subscribes, and notes what there is to catch up with.
     async fn connect(&self) -> anyhow::Result<(Box<dyn Subscription>, Positions)> {
-        let Consumer { bus, group, start, .. } = self.consumer;
+        let Consumer {
+            bus, group, start, ..
+        } = self.consumer;
         let mut backoff = Backoff::new();
         loop {
             let connected = async {
@@ -58,8 +70,18 @@ impl Running<'_> {
     }
 
     /// Applies records for ever; ends only with a mistake in the configuration.
-    async fn consume(&self, subscription: &mut dyn Subscription, target: Positions) -> anyhow::Result<()> {
-        let Consumer { name, handler, clock, metrics, .. } = self.consumer;
+    async fn consume(
+        &self,
+        subscription: &mut dyn Subscription,
+        target: Positions,
+    ) -> anyhow::Result<()> {
+        let Consumer {
+            name,
+            handler,
+            clock,
+            metrics,
+            ..
+        } = self.consumer;
         let age = metrics.histogram("consumer_event_age_seconds", &[("consumer", name)]);
         let mut backoff = Backoff::new();
         let mut ahead = Some(target);
@@ -80,7 +102,9 @@ impl Running<'_> {
             // Applied, then noted: a failure here means that it comes again after a restart, nothing more.
             match subscription.commit(&delivered).await {
                 Ok(()) => backoff.reset(),
-                Err(error) => tracing::warn!(consumer = %name, %error, "a position could not be stored"),
+                Err(error) => {
+                    tracing::warn!(consumer = %name, %error, "a position could not be stored")
+                }
             }
             self.feed.passed(&delivered);
         }
@@ -109,13 +133,20 @@ impl Running<'_> {
     }
 
     async fn bury(&self, delivered: &Delivered, reason: &str) -> anyhow::Result<()> {
-        let Consumer { name, bus, metrics, .. } = self.consumer;
+        let Consumer {
+            name, bus, metrics, ..
+        } = self.consumer;
         let mut backoff = Backoff::new();
         // durable before the position moves on, else the record would be lost
         while let Err(error) = bus.publish(vec![dead_letter::of(delivered, reason)]).await {
             self.pause(error, &mut backoff).await?;
         }
-        metrics.counter("dlq_total", &[("consumer", name), ("topic", &delivered.record.topic)]).increment(1);
+        metrics
+            .counter(
+                "dlq_total",
+                &[("consumer", name), ("topic", &delivered.record.topic)],
+            )
+            .increment(1);
         tracing::error!(
             consumer = %name, topic = %delivered.record.topic, partition = delivered.partition, offset = delivered.offset,
             reason, "a record cannot be applied and lies in the dead letters"
@@ -138,14 +169,18 @@ impl Running<'_> {
 
     /// Measures the lag beside the work, so that it grows while a record is being retried.
     async fn meter(&self) {
-        let Consumer { name, bus, metrics, .. } = self.consumer;
+        let Consumer {
+            name, bus, metrics, ..
+        } = self.consumer;
         let mut tick = tokio::time::interval(METER);
         loop {
             tick.tick().await;
             for &topic in self.topics {
                 if let Ok(ends) = bus.ends(&[topic]).await {
                     let lag = self.feed.positions().behind(&ends);
-                    metrics.gauge("consumer_lag", &[("consumer", name), ("topic", topic)]).set(lag as f64);
+                    metrics
+                        .gauge("consumer_lag", &[("consumer", name), ("topic", topic)])
+                        .set(lag as f64);
                 }
             }
         }

@@ -20,7 +20,12 @@ pub(super) fn expand(sql: &str, kind: Kind) -> Result<String, Error> {
     };
     let mut text = sql.replace(IDENTITY, identity);
     for line in sql.lines() {
-        let Some(directive) = line.trim().strip_prefix("--").map(str::trim).and_then(|line| line.strip_prefix("append_only:")) else {
+        let Some(directive) = line
+            .trim()
+            .strip_prefix("--")
+            .map(str::trim)
+            .and_then(|line| line.strip_prefix("append_only:"))
+        else {
             continue;
         };
         let (table, once) = parse(directive).ok_or_else(|| {
@@ -48,12 +53,16 @@ fn parse(directive: &str) -> Option<(&str, Option<&str>)> {
 }
 
 fn is_name(word: &str) -> bool {
-    let rest_ok = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let rest_ok = word
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     rest_ok && word.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
 }
 
 fn sqlite(table: &str, once: Option<&str>) -> String {
-    let when = once.map(|column| format!(" WHEN OLD.{column} IS NOT NULL")).unwrap_or_default();
+    let when = once
+        .map(|column| format!(" WHEN OLD.{column} IS NOT NULL"))
+        .unwrap_or_default();
     format!(
         "CREATE TRIGGER {table}_append_only_update BEFORE UPDATE ON {table}{when} \
          BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END;\n\
@@ -63,7 +72,9 @@ fn sqlite(table: &str, once: Option<&str>) -> String {
 }
 
 fn postgres(table: &str, once: Option<&str>) -> String {
-    let when = once.map(|column| format!(" WHEN (OLD.{column} IS NOT NULL)")).unwrap_or_default();
+    let when = once
+        .map(|column| format!(" WHEN (OLD.{column} IS NOT NULL)"))
+        .unwrap_or_default();
     format!(
         "CREATE FUNCTION {table}_append_only() RETURNS trigger LANGUAGE plpgsql AS $append_only$ \
          BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'restrict_violation'; END $append_only$;\n\
@@ -82,8 +93,17 @@ mod tests {
 
     #[test]
     fn a_directive_that_cannot_be_read_is_an_error_and_never_ignored() {
-        for bad in ["-- append_only:", "-- append_only: a b", "-- append_only: a once b", "--append_only: a;drop", "-- append_only: a once B is set"] {
-            assert!(matches!(expand(bad, Kind::Sqlite), Err(Error::Configuration(_))), "{bad}");
+        for bad in [
+            "-- append_only:",
+            "-- append_only: a b",
+            "-- append_only: a once b",
+            "--append_only: a;drop",
+            "-- append_only: a once B is set",
+        ] {
+            assert!(
+                matches!(expand(bad, Kind::Sqlite), Err(Error::Configuration(_))),
+                "{bad}"
+            );
         }
     }
 

@@ -32,7 +32,12 @@ pub(super) struct Inner {
 
 impl Inner {
     pub(super) fn new(engine: Engine) -> Inner {
-        Inner { engine, commits: AtomicU64::new(0), outbox: watch::Sender::new(0), audit: watch::Sender::new(0) }
+        Inner {
+            engine,
+            commits: AtomicU64::new(0),
+            outbox: watch::Sender::new(0),
+            audit: watch::Sender::new(0),
+        }
     }
 
     pub(super) fn wake(&self, woken: Woken) {

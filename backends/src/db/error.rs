@@ -23,7 +23,9 @@ pub enum Error {
     #[error("{0}")]
     Configuration(String),
     /// The store was migrated by a newer binary.
-    #[error("the store has schema version {found}, this binary knows versions up to {known}: start the newer binary, or restore a backup made before the upgrade")]
+    #[error(
+        "the store has schema version {found}, this binary knows versions up to {known}: start the newer binary, or restore a backup made before the upgrade"
+    )]
     NewerSchema {
         /// The highest version applied to the store.
         found: i64,
@@ -68,7 +70,9 @@ impl From<sqlx::Error> for Error {
                 Class::Unavailable => Error::Unavailable(error.into()),
                 Class::Other => Error::Other(error.into()),
             },
-            sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => Error::Full(error.into()),
+            sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => {
+                Error::Full(error.into())
+            }
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
@@ -97,13 +101,16 @@ fn classify(refusal: &dyn DatabaseError) -> Class {
         ErrorKind::ForeignKeyViolation => return Class::Foreign,
         _ => {}
     }
-    let Some(code) = refusal.code() else { return Class::Other };
+    let Some(code) = refusal.code() else {
+        return Class::Other;
+    };
     if code.len() == 5 {
         return match code.as_ref() {
             "53100" => Class::Full,
             // too many connections and out of memory pass; 57P0x: shutting down; 08xxx: connection lost;
             // 40001 and 40P01: a serialisation failure or deadlock, the same request may succeed
-            "53200" | "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "40001" | "40P01" | "55P03" => Class::Unavailable,
+            "53200" | "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "40001" | "40P01"
+            | "55P03" => Class::Unavailable,
             lost if lost.starts_with("08") => Class::Unavailable,
             _ => Class::Other,
         };
@@ -120,9 +127,11 @@ impl From<Error> for Problem {
     /// 503 `store_unavailable`, 507 `storage_full`, else 500; the cause goes to the log only.
     fn from(error: Error) -> Problem {
         match error {
-            Error::Unavailable(_) => {
-                Problem::unavailable("store_unavailable", "the store cannot be reached at the moment").cause(error)
-            }
+            Error::Unavailable(_) => Problem::unavailable(
+                "store_unavailable",
+                "the store cannot be reached at the moment",
+            )
+            .cause(error),
             Error::Full(_) => Problem::new(
                 http::StatusCode::INSUFFICIENT_STORAGE,
                 "storage_full",

@@ -25,7 +25,11 @@ pub(super) async fn own(engine: &Engine) -> Result<(), Error> {
     run(engine, &OWN_MIGRATIONS, OWN).await
 }
 
-pub(super) async fn run(engine: &Engine, given: &Migrator, table: &'static str) -> Result<(), Error> {
+pub(super) async fn run(
+    engine: &Engine,
+    given: &Migrator,
+    table: &'static str,
+) -> Result<(), Error> {
     match engine {
         Engine::Postgres(pool) => {
             let migrator = expanded(given, Kind::Postgres, table)?;
@@ -57,13 +61,23 @@ where
     match migrator.run_direct(None, conn, false).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(missing)) => {
-            let known = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+            let known = migrator
+                .iter()
+                .map(|migration| migration.version)
+                .max()
+                .unwrap_or(0);
             let applied = conn.list_applied_migrations(table).await.map_err(failed)?;
-            let found = applied.iter().map(|applied| applied.version).max().unwrap_or(missing);
+            let found = applied
+                .iter()
+                .map(|applied| applied.version)
+                .max()
+                .unwrap_or(missing);
             if found > known {
                 return Err(Error::NewerSchema { found, known });
             }
-            Err(Error::Configuration(format!("migration {missing} was applied to the store but is not in this binary")))
+            Err(Error::Configuration(format!(
+                "migration {missing} was applied to the store but is not in this binary"
+            )))
         }
         Err(error) => Err(failed(error)),
     }
@@ -73,7 +87,9 @@ fn failed(error: MigrateError) -> Error {
     match error {
         MigrateError::Execute(error) => error.into(),
         MigrateError::ExecuteMigration(error, version) => match Error::from(error) {
-            Error::Other(cause) => Error::Other(cause.context(format!("migration {version} failed"))),
+            Error::Other(cause) => {
+                Error::Other(cause.context(format!("migration {version} failed")))
+            }
             other => other,
         },
         other => Error::Other(other.into()),

@@ -11,6 +11,8 @@ mod options;
 mod query;
 mod sqlite;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod tx;
 
 use std::{
@@ -21,17 +23,17 @@ use std::{
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::watch;
 
-pub use self::{
-    error::Error,
-    options::{DbOptions, Sync},
-    query::{Bind, Query, Record},
-    tx::Tx,
-};
 use self::{
     engine::{Engine, Inner},
     query::On,
     sqlite::Lite,
     tx::TxOn,
+};
+pub use self::{
+    error::Error,
+    options::{DbOptions, Sync},
+    query::{Bind, Query, Record},
+    tx::Tx,
 };
 
 /// Which database a [`Db`] is.
@@ -64,10 +66,18 @@ impl Db {
     pub async fn open(url: &str, options: DbOptions) -> Result<Db, Error> {
         let (scheme, rest) = url.split_once(':').ok_or_else(|| unknown_scheme(""))?;
         let engine = match scheme {
-            "sqlite" => Engine::Sqlite(Lite::open(Path::new(rest.strip_prefix("//").unwrap_or(rest)), &options, None).await?),
+            "sqlite" => Engine::Sqlite(
+                Lite::open(
+                    Path::new(rest.strip_prefix("//").unwrap_or(rest)),
+                    &options,
+                    None,
+                )
+                .await?,
+            ),
             "postgres" | "postgresql" => {
-                let connect: PgConnectOptions =
-                    url.parse().map_err(|_| Error::Configuration(format!("the {scheme}: address is not a valid URL")))?;
+                let connect: PgConnectOptions = url.parse().map_err(|_| {
+                    Error::Configuration(format!("the {scheme}: address is not a valid URL"))
+                })?;
                 let pool = PgPoolOptions::new()
                     .max_connections(options.connections.max(2))
                     .acquire_timeout(options.patience)
@@ -78,7 +88,18 @@ impl Db {
             }
             other => return Err(unknown_scheme(other)),
         };
-        Ok(Db { inner: Arc::new(Inner::new(engine)) })
+        Ok(Db {
+            inner: Arc::new(Inner::new(engine)),
+        })
+    }
+
+    /// An SQLite database whose syncs are made by the test.
+    #[cfg(test)]
+    async fn open_with(path: &Path, options: DbOptions, sync: sync::SyncFn) -> Result<Db, Error> {
+        let lite = Lite::open(path, &options, Some(sync)).await?;
+        Ok(Db {
+            inner: Arc::new(Inner::new(Engine::Sqlite(lite))),
+        })
     }
 
     /// A read. On SQLite it runs on the reader pool, whose connections refuse to write; it sees every transaction
@@ -115,7 +136,10 @@ impl Db {
     }
 
     /// Applies the given migrations alone, for a store that needs neither outbox nor audit (the bus).
-    pub(crate) async fn migrate_only(&self, migrator: &sqlx::migrate::Migrator) -> Result<(), Error> {
+    pub(crate) async fn migrate_only(
+        &self,
+        migrator: &sqlx::migrate::Migrator,
+    ) -> Result<(), Error> {
         migrate::run(&self.inner.engine, migrator, migrate::CALLER).await
     }
 
@@ -134,7 +158,10 @@ impl Db {
         {
             return Err(Error::unavailable(reason));
         }
-        self.query("SELECT CAST(1 AS BIGINT)").scalar::<i64>().await.map(|_| ())
+        self.query("SELECT CAST(1 AS BIGINT)")
+            .scalar::<i64>()
+            .await
+            .map(|_| ())
     }
 
     /// Commits and syncs so far.
@@ -143,7 +170,10 @@ impl Db {
             Engine::Postgres(_) => 0,
             Engine::Sqlite(lite) => lite.sync.syncs(),
         };
-        Counters { commits: self.inner.commits.load(Ordering::Relaxed), syncs }
+        Counters {
+            commits: self.inner.commits.load(Ordering::Relaxed),
+            syncs,
+        }
     }
 
     /// Closes every connection; later calls answer [`Error::Unavailable`]. SQLite then folds its log into the file.
@@ -169,15 +199,23 @@ impl Db {
 }
 
 fn unknown_scheme(scheme: &str) -> Error {
-    Error::Configuration(format!("unknown scheme `{scheme}:`; known: sqlite:, postgres:, postgresql:"))
+    Error::Configuration(format!(
+        "unknown scheme `{scheme}:`; known: sqlite:, postgres:, postgresql:"
+    ))
 }
 
 /// A server told not to sync breaks the promise of [`Tx::commit`]; that is the operator's decision, but not a silent one.
 async fn warn_if_not_durable(pool: &sqlx::PgPool) -> Result<(), Error> {
     for setting in ["fsync", "synchronous_commit"] {
-        let (value,): (String,) = sqlx::query_as("SELECT current_setting($1)").bind(setting).fetch_one(pool).await?;
+        let (value,): (String,) = sqlx::query_as("SELECT current_setting($1)")
+            .bind(setting)
+            .fetch_one(pool)
+            .await?;
         if value == "off" {
-            tracing::warn!(setting, "postgresql is configured to lose acknowledged writes in a crash");
+            tracing::warn!(
+                setting,
+                "postgresql is configured to lose acknowledged writes in a crash"
+            );
         }
     }
     Ok(())

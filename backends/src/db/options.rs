@@ -29,6 +29,11 @@ pub struct DbOptions {
 
 impl Default for DbOptions {
     fn default() -> DbOptions {
-        DbOptions { sync: Sync::Group, readers: 4, connections: 16, patience: Duration::from_secs(10) }
+        DbOptions {
+            sync: Sync::Group,
+            readers: 4,
+            connections: 16,
+            patience: Duration::from_secs(10),
+        }
     }
 }

@@ -13,12 +13,28 @@ use sqlx::{
 use super::Error;
 
 /// Anything both databases take as a parameter.
-pub trait Bind: Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + for<'q> Encode<'q, Sqlite> + Type<Sqlite> {}
-impl<T> Bind for T where T: Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + for<'q> Encode<'q, Sqlite> + Type<Sqlite> {}
+pub trait Bind:
+    Send + for<'q> Encode<'q, Postgres> + Type<Postgres> + for<'q> Encode<'q, Sqlite> + Type<Sqlite>
+{
+}
+impl<T> Bind for T where
+    T: Send
+        + for<'q> Encode<'q, Postgres>
+        + Type<Postgres>
+        + for<'q> Encode<'q, Sqlite>
+        + Type<Sqlite>
+{
+}
 
 /// Anything both databases return as a row: a `#[derive(sqlx::FromRow)]` struct or a tuple.
-pub trait Record: Send + Unpin + for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> {}
-impl<T> Record for T where T: Send + Unpin + for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> {}
+pub trait Record:
+    Send + Unpin + for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow>
+{
+}
+impl<T> Record for T where
+    T: Send + Unpin + for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow>
+{
+}
 
 /// Where a query runs.
 pub(super) enum On<'c> {
@@ -47,10 +63,20 @@ macro_rules! run {
         let args = $self.args.map_err(sqlx::Error::Encode)?;
         let sql = $self.sql;
         match ($self.on?, args) {
-            (On::PgPool(pool), Args::Postgres(args)) => sqlx::$make::<Postgres, _, _>(sql, args).$method(pool).await?,
-            (On::PgTx(tx), Args::Postgres(args)) => sqlx::$make::<Postgres, _, _>(sql, args).$method(tx).await?,
-            (On::SqlitePool(pool), Args::Sqlite(args)) => sqlx::$make::<Sqlite, _, _>(sql, args).$method(pool).await?,
-            (On::SqliteTx(tx), Args::Sqlite(args)) => sqlx::$make::<Sqlite, _, _>(sql, args).$method(tx).await?,
+            (On::PgPool(pool), Args::Postgres(args)) => {
+                sqlx::$make::<Postgres, _, _>(sql, args)
+                    .$method(pool)
+                    .await?
+            }
+            (On::PgTx(tx), Args::Postgres(args)) => {
+                sqlx::$make::<Postgres, _, _>(sql, args).$method(tx).await?
+            }
+            (On::SqlitePool(pool), Args::Sqlite(args)) => {
+                sqlx::$make::<Sqlite, _, _>(sql, args).$method(pool).await?
+            }
+            (On::SqliteTx(tx), Args::Sqlite(args)) => {
+                sqlx::$make::<Sqlite, _, _>(sql, args).$method(tx).await?
+            }
             _ => unreachable!("arguments are made for the connection"),
         }
     }};
@@ -62,12 +88,20 @@ impl<'c> Query<'c> {
             On::PgPool(_) | On::PgTx(_) => Args::Postgres(PgArguments::default()),
             On::SqlitePool(_) | On::SqliteTx(_) => Args::Sqlite(SqliteArguments::default()),
         };
-        Query { on: Ok(on), sql: sql.into_sql_str(), args: Ok(args) }
+        Query {
+            on: Ok(on),
+            sql: sql.into_sql_str(),
+            args: Ok(args),
+        }
     }
 
     /// A query that answers `error` when it is run: keeps [`crate::Tx::query`] free of a `Result`.
     pub(super) fn failed(error: Error, sql: impl sqlx::SqlSafeStr) -> Query<'c> {
-        Query { on: Err(error), sql: sql.into_sql_str(), args: Ok(Args::Sqlite(SqliteArguments::default())) }
+        Query {
+            on: Err(error),
+            sql: sql.into_sql_str(),
+            args: Ok(Args::Sqlite(SqliteArguments::default())),
+        }
     }
 
     /// Binds the next parameter.
@@ -113,10 +147,22 @@ impl<'c> Query<'c> {
         let args = self.args.map_err(sqlx::Error::Encode)?;
         let sql = self.sql;
         Ok(match (self.on?, args) {
-            (On::PgPool(pool), Args::Postgres(args)) => sqlx::query_with(sql, args).execute(pool).await?.rows_affected(),
-            (On::PgTx(tx), Args::Postgres(args)) => sqlx::query_with(sql, args).execute(tx).await?.rows_affected(),
-            (On::SqlitePool(pool), Args::Sqlite(args)) => sqlx::query_with(sql, args).execute(pool).await?.rows_affected(),
-            (On::SqliteTx(tx), Args::Sqlite(args)) => sqlx::query_with(sql, args).execute(tx).await?.rows_affected(),
+            (On::PgPool(pool), Args::Postgres(args)) => sqlx::query_with(sql, args)
+                .execute(pool)
+                .await?
+                .rows_affected(),
+            (On::PgTx(tx), Args::Postgres(args)) => sqlx::query_with(sql, args)
+                .execute(tx)
+                .await?
+                .rows_affected(),
+            (On::SqlitePool(pool), Args::Sqlite(args)) => sqlx::query_with(sql, args)
+                .execute(pool)
+                .await?
+                .rows_affected(),
+            (On::SqliteTx(tx), Args::Sqlite(args)) => sqlx::query_with(sql, args)
+                .execute(tx)
+                .await?
+                .rows_affected(),
             _ => unreachable!("arguments are made for the connection"),
         })
     }

@@ -8,7 +8,10 @@ use std::{
 
 use sqlx::{
     ConnectOptions, Connection, SqlSafeStr, Sqlite,
-    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{
+        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+        SqliteSynchronous,
+    },
 };
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -44,7 +47,11 @@ pub(super) struct LiteTx {
 }
 
 impl Lite {
-    pub(super) async fn open(path: &Path, options: &DbOptions, inject: Option<SyncFn>) -> Result<Lite, Error> {
+    pub(super) async fn open(
+        path: &Path,
+        options: &DbOptions,
+        inject: Option<SyncFn>,
+    ) -> Result<Lite, Error> {
         check_path(path)?;
         let base = SqliteConnectOptions::new()
             .filename(path)
@@ -67,8 +74,11 @@ impl Lite {
             Some(sync) => sync,
             None => of_wal(path).map_err(|error| Error::Unavailable(error.into()))?,
         };
-        let name = path.file_stem().map_or_else(|| "db".into(), |stem| stem.to_string_lossy());
-        let sync = GroupSync::start(&name, sync).map_err(|error| Error::Unavailable(error.into()))?;
+        let name = path
+            .file_stem()
+            .map_or_else(|| "db".into(), |stem| stem.to_string_lossy());
+        let sync =
+            GroupSync::start(&name, sync).map_err(|error| Error::Unavailable(error.into()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .acquire_timeout(options.patience)
@@ -91,9 +101,14 @@ impl Lite {
         if let Some(reason) = self.sync.poisoned() {
             return Err(Error::unavailable(reason));
         }
-        let guard = tokio::time::timeout(self.patience, Arc::clone(&self.writer).lock_owned()).await.map_err(|_| {
-            Error::unavailable(format!("no turn at the writer within {:?} (a transaction inside a transaction?)", self.patience))
-        })?;
+        let guard = tokio::time::timeout(self.patience, Arc::clone(&self.writer).lock_owned())
+            .await
+            .map_err(|_| {
+                Error::unavailable(format!(
+                    "no turn at the writer within {:?} (a transaction inside a transaction?)",
+                    self.patience
+                ))
+            })?;
         // Open from the start, as sqlx does: if BEGIN is cancelled or fails, the drop queues a ROLLBACK behind it,
         // which does nothing when no transaction was begun.
         let mut tx = LiteTx { guard, open: true };
@@ -139,7 +154,9 @@ impl LiteTx {
 
     /// The connection, to run a statement inside the transaction.
     pub(super) fn conn(&mut self) -> Result<&mut SqliteConnection, Error> {
-        self.guard.as_mut().ok_or_else(|| sqlx::Error::PoolClosed.into())
+        self.guard
+            .as_mut()
+            .ok_or_else(|| sqlx::Error::PoolClosed.into())
     }
 
     /// COMMIT, and hand the writer on. Durable only after a sync.
@@ -162,7 +179,9 @@ impl Drop for LiteTx {
     fn drop(&mut self) {
         // Goes into the queue of the connection's thread before the guard is handed on, so that the next BEGIN runs
         // after it.
-        if self.open && let Some(conn) = self.guard.as_mut() {
+        if self.open
+            && let Some(conn) = self.guard.as_mut()
+        {
             Manager::start_rollback(conn);
         }
     }
@@ -170,9 +189,14 @@ impl Drop for LiteTx {
 
 /// Makes sure the `-wal` file exists: SQLite creates it at the first read or write in WAL mode.
 async fn make_wal(writer: &mut SqliteConnection) -> Result<(), Error> {
-    let mode: (String,) = sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut *writer).await?;
+    let mode: (String,) = sqlx::query_as("PRAGMA journal_mode")
+        .fetch_one(&mut *writer)
+        .await?;
     if !mode.0.eq_ignore_ascii_case("wal") {
-        return Err(Error::Configuration(format!("the file system does not support SQLite's write-ahead log (journal mode is {})", mode.0)));
+        return Err(Error::Configuration(format!(
+            "the file system does not support SQLite's write-ahead log (journal mode is {})",
+            mode.0
+        )));
     }
     Manager::begin(writer, Some("BEGIN IMMEDIATE".into_sql_str())).await?;
     Manager::rollback(writer).await?;
@@ -188,7 +212,9 @@ fn check_path(path: &Path) -> Result<(), Error> {
     }
     let folder: PathBuf = path.parent().map(Path::to_path_buf).unwrap_or_default();
     if !folder.as_os_str().is_empty() && !folder.is_dir() {
-        return Err(Error::Configuration(format!("the folder of sqlite:{shown} does not exist")));
+        return Err(Error::Configuration(format!(
+            "the folder of sqlite:{shown} does not exist"
+        )));
     }
     Ok(())
 }

@@ -58,9 +58,15 @@ struct State {
 impl GroupSync {
     /// Starts the thread.
     pub(super) fn start(name: &str, sync: SyncFn) -> io::Result<GroupSync> {
-        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new(), syncs: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            syncs: AtomicU64::new(0),
+        });
         let thread = Arc::clone(&shared);
-        std::thread::Builder::new().name(format!("sync-{name}")).spawn(move || thread.run(sync))?;
+        std::thread::Builder::new()
+            .name(format!("sync-{name}"))
+            .spawn(move || thread.run(sync))?;
         Ok(GroupSync { shared })
     }
 
@@ -125,7 +131,9 @@ impl Shared {
             self.syncs.fetch_add(1, Ordering::Relaxed);
             let outcome = match result {
                 Ok(()) => Ok(()),
-                Err(error) => Err(self.poison(&format!("the write-ahead log could not be synced: {error}"))),
+                Err(error) => {
+                    Err(self.poison(&format!("the write-ahead log could not be synced: {error}")))
+                }
             };
             for waiter in waiting {
                 // A caller that went away no longer needs the answer.
@@ -141,7 +149,10 @@ impl Shared {
     fn poison(&self, reason: &str) -> String {
         let (reason, waiting) = {
             let mut state = self.state.lock();
-            let reason = state.poisoned.get_or_insert_with(|| reason.to_owned()).clone();
+            let reason = state
+                .poisoned
+                .get_or_insert_with(|| reason.to_owned())
+                .clone();
             (reason, std::mem::take(&mut state.waiting))
         };
         tracing::error!(%reason, "the database accepts no more writes until the process is started again");
@@ -174,43 +185,81 @@ fn wal_path(database: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use tokio::sync::mpsc;
+
+    /// A sync that says when it begins and ends when it is told to.
+    fn gated() -> (
+        SyncFn,
+        mpsc::UnboundedReceiver<()>,
+        std::sync::mpsc::Sender<()>,
+    ) {
+        let (began, begun) = mpsc::unbounded_channel();
+        let (allow, allowed) = std::sync::mpsc::channel();
+        let sync = Box::new(move || {
+            began.send(()).unwrap();
+            allowed.recv().unwrap();
+            Ok(())
+        });
+        (sync, begun, allow)
+    }
 
     #[tokio::test]
     async fn a_waiter_is_not_released_by_a_sync_that_began_before_it() {
-        let (began, begun) = mpsc::channel();
-        let (allow, allowed) = mpsc::channel::<()>();
-        let group = Arc::new(
-            GroupSync::start("test", Box::new(move || {
-                began.send(()).unwrap();
-                allowed.recv().unwrap();
-                Ok(())
-            }))
-            .unwrap(),
+        let (sync, mut begun, allow) = gated();
+        let group = Arc::new(GroupSync::start("test", sync).unwrap());
+        let wait = |group: &Arc<GroupSync>| {
+            let group = Arc::clone(group);
+            tokio::spawn(async move { group.wait().await })
+        };
+        let early = wait(&group);
+        begun.recv().await.unwrap();
+        let late = wait(&group);
+        while group.shared.state.lock().waiting.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        allow.send(()).unwrap();
+        early.await.unwrap().unwrap();
+        begun.recv().await.unwrap();
+        assert!(
+            !late.is_finished(),
+            "the first sync began before the second waiter came"
         );
-        let first = tokio::spawn({ let group = group.clone(); async move { group.wait().await } });
-        tokio::task::spawn_blocking(move || { begun.recv().unwrap(); begun }).await.map(|begun| {
-            // the first sync is under way: whoever comes now must see another one begin
-            let late = { let group = group.clone(); tokio::spawn(async move { group.wait().await }) };
-            (begun, late)
-        }).map(|(begun, late)| async move {
-            while group.shared.state.lock().waiting.is_empty() {
-                tokio::task::yield_now().await;
-            }
-            allow.send(()).unwrap();
-            first.await.unwrap().unwrap();
-            assert!(!late.is_finished(), "released by the sync that began before it");
-            tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
-            assert!(!late.is_finished());
-            allow.send(()).unwrap();
-            late.await.unwrap().unwrap();
-            assert_eq!(group.syncs(), 2);
-        }).unwrap().await;
+        allow.send(()).unwrap();
+        late.await.unwrap().unwrap();
+        assert_eq!(group.syncs(), 2);
+    }
+
+    #[tokio::test]
+    async fn sixty_four_waiters_share_one_sync() {
+        let (sync, mut begun, allow) = gated();
+        let group = Arc::new(GroupSync::start("test", sync).unwrap());
+        let first = tokio::spawn({
+            let group = Arc::clone(&group);
+            async move { group.wait().await }
+        });
+        begun.recv().await.unwrap();
+        let rest: Vec<_> = (0..64)
+            .map(|_| {
+                let group = Arc::clone(&group);
+                tokio::spawn(async move { group.wait().await })
+            })
+            .collect();
+        while group.shared.state.lock().waiting.len() < 64 {
+            tokio::task::yield_now().await;
+        }
+        allow.send(()).unwrap();
+        allow.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        for waiter in rest {
+            waiter.await.unwrap().unwrap();
+        }
+        assert_eq!(group.syncs(), 2);
     }
 
     #[tokio::test]
     async fn a_failed_sync_fails_its_waiters_and_everyone_after_them() {
-        let group = GroupSync::start("test", Box::new(|| Err(io::Error::other("no disk")))).unwrap();
+        let group =
+            GroupSync::start("test", Box::new(|| Err(io::Error::other("no disk")))).unwrap();
         assert!(matches!(group.wait().await, Err(Error::Unavailable(_))));
         assert!(matches!(group.wait().await, Err(Error::Unavailable(_))));
         assert_eq!(group.syncs(), 1, "a failed sync is never tried again");

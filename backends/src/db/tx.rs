@@ -27,7 +27,11 @@ pub(super) enum TxOn {
 
 impl Tx {
     pub(super) fn new(on: TxOn, db: Db) -> Tx {
-        Tx { on, db, woken: Woken::default() }
+        Tx {
+            on,
+            db,
+            woken: Woken::default(),
+        }
     }
 
     /// A statement inside the transaction.
@@ -69,7 +73,9 @@ impl Tx {
     pub async fn commit_relaxed(mut self) -> Result<(), Error> {
         let carries = self.woken.outbox || self.woken.audit;
         if matches!(self.on, TxOn::Postgres(_)) && !carries {
-            self.query("SET LOCAL synchronous_commit = off").execute().await?;
+            self.query("SET LOCAL synchronous_commit = off")
+                .execute()
+                .await?;
         }
         self.hand_on().await
     }
@@ -89,7 +95,9 @@ impl Tx {
             TxOn::Postgres(tx) => tx.commit().await?,
             TxOn::Sqlite(tx) => {
                 if let Err(error) = tx.commit().await {
-                    if let Engine::Sqlite(lite) = &inner.engine && failed_sync(&error) {
+                    if let Engine::Sqlite(lite) = &inner.engine
+                        && failed_sync(&error)
+                    {
                         lite.sync.poison("a sync inside COMMIT failed");
                     }
                     return Err(error);
@@ -112,7 +120,9 @@ impl Tx {
 
 /// SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC: as final as a failed sync of our own.
 fn failed_sync(error: &Error) -> bool {
-    let Error::Unavailable(cause) = error else { return false };
+    let Error::Unavailable(cause) = error else {
+        return false;
+    };
     matches!(cause.downcast_ref::<sqlx::Error>(), Some(sqlx::Error::Database(refusal))
         if matches!(refusal.code().as_deref(), Some("1034" | "1290")))
 }

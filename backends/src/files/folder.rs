@@ -34,13 +34,19 @@ impl Folder {
         for leftover in fs::read_dir(&temporary)? {
             fs::remove_file(leftover?.path())?;
         }
-        Ok(Folder { root: Arc::new(root), next: Arc::new(AtomicU64::new(0)) })
+        Ok(Folder {
+            root: Arc::new(root),
+            next: Arc::new(AtomicU64::new(0)),
+        })
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let target = self.root.join(name);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.root.join(TEMPORARY).join(format!("{}-{number}", std::process::id()));
+        let temporary = self
+            .root
+            .join(TEMPORARY)
+            .join(format!("{}-{number}", std::process::id()));
         let written = self.write_and_rename(&temporary, &target, bytes);
         if written.is_err() {
             // It may not exist; what matters is the first error.
@@ -52,7 +58,10 @@ impl Folder {
     /// The order makes it all or nothing: the content is on disk before the name points to it, and the name before
     /// the caller is told.
     fn write_and_rename(&self, temporary: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = File::options().write(true).create_new(true).open(temporary)?;
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         let folder = target.parent().unwrap_or(&self.root);
@@ -79,7 +88,9 @@ impl Folder {
         F: FnOnce(&Folder) -> io::Result<T> + Send + 'static,
     {
         let folder = self.clone();
-        Ok(tokio::task::spawn_blocking(move || work(&folder)).await.map_err(io::Error::other)??)
+        Ok(tokio::task::spawn_blocking(move || work(&folder))
+            .await
+            .map_err(io::Error::other)??)
     }
 }
 
@@ -88,7 +99,8 @@ impl Files for Folder {
     async fn put(&self, name: &str, bytes: Bytes) -> Result<(), Error> {
         name::check(name)?;
         let name = name.to_owned();
-        self.blocking(move |folder| folder.write(&name, &bytes)).await
+        self.blocking(move |folder| folder.write(&name, &bytes))
+            .await
     }
 
     async fn get(&self, name: &str) -> Result<Option<Bytes>, Error> {
@@ -111,7 +123,10 @@ impl Files for Folder {
 
 /// No such file, or a name that asks for a folder as a file or a file as a folder.
 fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
+    )
 }
 
 /// Makes the folder and its missing parents, each durably named in the one above.
@@ -119,7 +134,9 @@ fn make_folders(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = folder
+        .parent()
+        .filter(|above| !above.as_os_str().is_empty());
     if let Some(above) = above {
         make_folders(above)?;
     }

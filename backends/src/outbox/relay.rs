@@ -29,9 +29,22 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// without work none of them writes anything.
 ///
 /// Metrics: `outbox_depth` (gauge, with the database's worker waiting), `outbox_sent_total`, `outbox_failures_total`.
-pub fn relay(db: Db, bus: Arc<dyn Bus>, clock: SharedClock, ids: SharedIds, metrics: Metrics) -> Worker {
+pub fn relay(
+    db: Db,
+    bus: Arc<dyn Bus>,
+    clock: SharedClock,
+    ids: SharedIds,
+    metrics: Metrics,
+) -> Worker {
     Worker::new("outbox-relay", move |stop| async move {
-        let relay = Relay { holder: ids.uuid().to_string(), db, bus, clock, metrics, held_until: None };
+        let relay = Relay {
+            holder: ids.uuid().to_string(),
+            db,
+            bus,
+            clock,
+            metrics,
+            held_until: None,
+        };
         relay.run(stop).await;
         Ok(())
     })
@@ -108,7 +121,11 @@ impl Relay {
                         depth.set(waiting as f64);
                     }
                     let wait = backoff.next();
-                    tracing::warn!(error = format!("{error:#}"), retry_in_ms = wait.as_millis() as u64, "the outbox could not be delivered");
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        retry_in_ms = wait.as_millis() as u64,
+                        "the outbox could not be delivered"
+                    );
                     sleep(wait).await;
                 }
             }
@@ -153,7 +170,10 @@ impl Relay {
 
     /// True if the lease is held for at least two thirds of its time.
     async fn hold(&mut self) -> Result<bool, Error> {
-        if self.held_until.is_some_and(|until| until > Instant::now() + LEASE * 2 / 3) {
+        if self
+            .held_until
+            .is_some_and(|until| until > Instant::now() + LEASE * 2 / 3)
+        {
             return Ok(true);
         }
         self.renew().await
@@ -161,7 +181,8 @@ impl Relay {
 
     async fn renew(&mut self) -> Result<bool, Error> {
         let asked = Instant::now();
-        let taken = lease::take(&self.db, LEASE_NAME, &self.holder, LEASE, self.clock.now()).await?;
+        let taken =
+            lease::take(&self.db, LEASE_NAME, &self.holder, LEASE, self.clock.now()).await?;
         self.held_until = taken.then_some(asked + LEASE);
         Ok(taken)
     }
@@ -194,7 +215,8 @@ impl Relay {
     async fn delete(&mut self, seqs: &[i64]) -> Result<(), Error> {
         let asked = Instant::now();
         let mut tx = self.db.begin().await?;
-        let held = lease::take_in(&mut tx, LEASE_NAME, &self.holder, LEASE, self.clock.now()).await?;
+        let held =
+            lease::take_in(&mut tx, LEASE_NAME, &self.holder, LEASE, self.clock.now()).await?;
         for chunk in seqs.chunks(64) {
             // Padded to one length, so that there is one statement to prepare and not 64.
             let slots: Vec<String> = (1..=64).map(|slot| format!("${slot}")).collect();
@@ -223,6 +245,12 @@ impl Row {
         ] {
             headers.entry(name.to_owned()).or_insert(value);
         }
-        Record { topic: self.topic, key: Some(self.key), payload: self.payload.into(), headers, event_id: Some(self.event_id) }
+        Record {
+            topic: self.topic,
+            key: Some(self.key),
+            payload: self.payload.into(),
+            headers,
+            event_id: Some(self.event_id),
+        }
     }
 }

@@ -1,0 +1,123 @@
+use backends::{Db, Error, testing::TestDb};
+
+use crate::common::migrations;
+
+const TABLES: &str = "CREATE TABLE parent (id BIGINT NOT NULL PRIMARY KEY, name TEXT UNIQUE, n BIGINT NOT NULL);
+    CREATE TABLE child (id BIGINT NOT NULL PRIMARY KEY, parent BIGINT NOT NULL REFERENCES parent (id));
+    INSERT INTO parent (id, name, n) VALUES (1, 'first', 0);";
+
+async fn ready(db: &TestDb) -> Db {
+    db.migrate(&migrations(&[TABLES])).await.unwrap();
+    (**db).clone()
+}
+
+async fn n(db: &Db) -> i64 {
+    db.query("SELECT n FROM parent WHERE id = 1")
+        .scalar()
+        .await
+        .unwrap()
+}
+
+backends::on_every_database! {
+    async fn a_commit_is_read_by_everyone_and_a_rollback_by_nobody(db: TestDb) {
+        let db = ready(&db).await;
+        let mut tx = db.begin().await.unwrap();
+        tx.query("UPDATE parent SET n = 7 WHERE id = $1").bind(1_i64).execute().await.unwrap();
+        assert_eq!(n(&db).await, 0, "not committed yet");
+        tx.commit().await.unwrap();
+        assert_eq!(n(&db).await, 7);
+        let mut tx = db.begin().await.unwrap();
+        tx.query("UPDATE parent SET n = 8").execute().await.unwrap();
+        tx.rollback().await.unwrap();
+        assert_eq!(n(&db).await, 7);
+    }
+
+    async fn a_dropped_transaction_is_undone_before_the_next_one_begins(db: TestDb) {
+        let db = ready(&db).await;
+        for _ in 0..20 {
+            let mut tx = db.begin().await.unwrap();
+            tx.query("UPDATE parent SET n = n + 1").execute().await.unwrap();
+            drop(tx);
+            let mut next = db.begin().await.unwrap();
+            assert_eq!(next.query("SELECT n FROM parent WHERE id = 1").scalar::<i64>().await.unwrap(), 0);
+            next.commit().await.unwrap();
+        }
+    }
+
+    async fn a_transaction_cancelled_at_any_await_leaves_nothing_behind(db: TestDb) {
+        let db = ready(&db).await;
+        for polls in 0..40 {
+            let work = async {
+                let mut tx = db.begin().await?;
+                tx.query("UPDATE parent SET n = n + 1").execute().await?;
+                tx.query("UPDATE parent SET n = n - 1").execute().await?;
+                tx.rollback().await
+            };
+            tokio::select! {
+                biased;
+                done = work => done.unwrap(),
+                () = yields(polls) => {}
+            }
+            let mut tx = db.begin().await.unwrap();
+            assert_eq!(tx.query("SELECT n FROM parent WHERE id = 1").scalar::<i64>().await.unwrap(), 0);
+            tx.commit().await.unwrap();
+        }
+    }
+
+    async fn sixty_four_increments_at_once_are_all_counted(db: TestDb) {
+        let db = ready(&db).await;
+        let writers: Vec<_> = (0..64).map(|_| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let mut tx = db.begin().await.unwrap();
+                tx.query("UPDATE parent SET n = n + 1 WHERE id = 1").execute().await.unwrap();
+                tx.commit().await.unwrap();
+            })
+        }).collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        assert_eq!(n(&db).await, 64);
+        db.synced().await.unwrap();
+    }
+
+    async fn violated_constraints_are_told_apart(db: TestDb) {
+        let db = ready(&db).await;
+        let mut tx = db.begin().await.unwrap();
+        let twice = tx.query("INSERT INTO parent (id, name, n) VALUES (2, 'first', 0)").execute().await;
+        assert!(matches!(twice, Err(Error::Unique)), "{twice:?}");
+        drop(tx);
+        let mut tx = db.begin().await.unwrap();
+        let orphan = tx.query("INSERT INTO child (id, parent) VALUES (1, 99)").execute().await;
+        assert!(matches!(orphan, Err(Error::Foreign)), "{orphan:?}");
+        drop(tx);
+        let nonsense = db.query("SELECT nothing FROM nowhere").scalar::<i64>().await.unwrap_err();
+        assert!(matches!(nonsense, Error::Other(_)), "{nonsense:?}");
+        assert_eq!(kit::Problem::from(nonsense).code(), "internal");
+        db.check().await.unwrap();
+    }
+
+    async fn a_relaxed_commit_is_a_commit(db: TestDb) {
+        let db = ready(&db).await;
+        let mut tx = db.begin().await.unwrap();
+        tx.query("UPDATE parent SET n = 3").execute().await.unwrap();
+        tx.commit_relaxed().await.unwrap();
+        assert_eq!(n(&db).await, 3);
+    }
+
+    async fn a_missing_row_is_none_where_it_was_asked_for(db: TestDb) {
+        let db = ready(&db).await;
+        let row: Option<(i64, String)> = db.query("SELECT id, name FROM parent WHERE id = $1").bind(5_i64).optional().await.unwrap();
+        assert_eq!(row, None);
+        assert!(db.query("SELECT id FROM parent WHERE id = $1").bind(5_i64).scalar::<i64>().await.is_err());
+        let all: Vec<(i64, Option<String>)> = db.query("SELECT id, name FROM parent").all().await.unwrap();
+        assert_eq!(all, [(1, Some("first".to_owned()))]);
+    }
+}
+
+/// Lets the other branch of a select be polled `polls` times.
+async fn yields(polls: usize) {
+    for _ in 0..polls {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,12 @@
+//! The suites that run on every database, and those of the bus, consumer and files.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod audit;
+mod common;
+mod consumer;
+mod db;
+mod files;
+mod idempotency;
+mod lease;
+mod migrate;
+mod outbox;
