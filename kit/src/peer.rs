@@ -32,7 +32,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The service `name` at `base_url`, for example `http://posts:5000`.
+    /// The service `name` at `base_url`, for example `http://things:5000`.
     ///
     /// # Errors
     /// When the URL is none of http or https, or TLS cannot be set up.
@@ -70,7 +70,7 @@ impl Peer {
         }
     }
 
-    /// Posts JSON. Never tried twice.
+    /// Sends JSON with POST. Never tried twice.
     ///
     /// # Errors
     /// As [`get`](Self::get).

@@ -1,5 +1,7 @@
 //! Where settings come from, and what is said when one is wrong.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::Path;
 
 use kit::config::{Config, ConfigError, Origin, Section};

@@ -1,5 +1,7 @@
 //! What happens to every request.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod common;
 
@@ -221,7 +223,7 @@ fn server_metrics(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn requests_are_counted_by_service_template_method_and_class_of_status() {
+async fn requests_are_counted_by_service_template_method_and_family_of_status() {
     let server = server(router());
     for id in ["a", "b", "c"] {
         testing::get(&format!("/api/things/{id}"))

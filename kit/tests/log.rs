@@ -1,5 +1,7 @@
 //! The lines that a request leaves.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod common;
 

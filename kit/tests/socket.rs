@@ -1,5 +1,7 @@
 //! A server on a real socket: its limits, its answers, its end.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod common;
 
@@ -12,7 +14,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
 use common::edge;
-use kit::server::{Edge, Server};
+use kit::server::{Edge, Server, metrics_worker};
 use kit::service::Worker;
 use kit::shutdown::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -225,4 +227,27 @@ async fn a_worker_that_has_nothing_left_to_do_does_not_end_the_server() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     server.shutdown.soft.cancel();
     server.done.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn metrics_are_answered_on_a_listener_of_their_own_until_the_server_stops() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let metrics = listener.local_addr().unwrap();
+    let edge = edge();
+    let worker = metrics_worker(listener, "test", &edge);
+    let server = start(who(), edge, vec![worker]).await;
+    let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    assert!(
+        exchange(metrics, request)
+            .await
+            .contains("http_requests_in_flight")
+    );
+    assert!(
+        exchange(server.address, request)
+            .await
+            .starts_with("HTTP/1.1 404")
+    );
+    server.shutdown.soft.cancel();
+    server.done.await.unwrap().unwrap();
+    assert!(TcpStream::connect(metrics).await.is_err());
 }

@@ -57,10 +57,13 @@ pub struct Routes<S> {
     routes: Vec<Pending<S>>,
 }
 
+/// Makes the router of one route once all is known of it.
+type Make<S> = Box<dyn FnOnce(&RouteInfo) -> Option<MethodRouter<S>>>;
+
 struct Pending<S> {
     info: RouteInfo,
     kind: GuardKind,
-    make: Box<dyn FnOnce(&RouteInfo) -> Option<MethodRouter<S>>>,
+    make: Make<S>,
     description: Description,
 }
 

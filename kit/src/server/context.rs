@@ -85,8 +85,9 @@ pub fn request_id() -> Option<HeaderValue> {
     CURRENT.try_with(|cx| cx.request_id.clone()).ok()
 }
 
-/// `server.body_limit` of the server that answers.
-pub(crate) fn default_body_limit() -> usize {
+/// `server.body_limit` of the server that answers: for a proxy, which limits bodies it only passes on.
+#[must_use]
+pub fn default_body_limit() -> usize {
     CURRENT
         .try_with(|cx| cx.body_limit)
         .unwrap_or(DEFAULT_BODY_LIMIT)

@@ -1,4 +1,4 @@
-//! Counts requests by route, method and class of status.
+//! Counts requests by route, method and family of status.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,11 +54,11 @@ impl Meter {
         status: StatusCode,
         seconds: f64,
     ) {
-        let class = class(status);
+        let family = family(status);
         let key = Key(
             route.map_or(0, |r| Arc::as_ptr(r) as usize),
             method_index(method),
-            class,
+            family,
         );
         if let Some(handles) = self.known.read().get(&key) {
             handles.record(seconds);
@@ -67,16 +67,16 @@ impl Meter {
         let mut known = self.known.write();
         known
             .entry(key)
-            .or_insert_with(|| self.register(route, method, class))
+            .or_insert_with(|| self.register(route, method, family))
             .record(seconds);
     }
 
-    fn register(&self, route: Option<&Arc<Matched>>, method: &Method, class: u8) -> Handles {
+    fn register(&self, route: Option<&Arc<Matched>>, method: &Method, family: u8) -> Handles {
         let labels = [
             ("service", route.map_or(self.service, |r| r.service)),
             ("route", route.map_or(UNMATCHED, |r| r.template.as_str())),
             ("method", METHODS[usize::from(method_index(method))]),
-            ("status", CLASSES[usize::from(class)]),
+            ("status", FAMILIES[usize::from(family)]),
         ];
         Handles {
             count: self.metrics.counter("http_requests_total", &labels),
@@ -98,7 +98,7 @@ impl Handles {
 const METHODS: [&str; 8] = [
     "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "other",
 ];
-const CLASSES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
+const FAMILIES: [&str; 6] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 fn method_index(method: &Method) -> u8 {
     match *method {
@@ -113,9 +113,9 @@ fn method_index(method: &Method) -> u8 {
     }
 }
 
-fn class(status: StatusCode) -> u8 {
+fn family(status: StatusCode) -> u8 {
     match status.as_u16() / 100 {
-        class @ 1..=5 => class as u8,
+        family @ 1..=5 => family as u8,
         _ => 0,
     }
 }

@@ -11,8 +11,8 @@ mod router;
 mod run;
 
 pub use config::{Config, SECTION};
-pub use context::{Matched, note_route, note_user, request_id};
-pub(crate) use context::{default_body_limit, draining, with_current};
+pub use context::{Matched, default_body_limit, note_route, note_user, request_id};
+pub(crate) use context::{draining, with_current};
 pub use edge::{Edge, Limits, Server};
 pub(crate) use request_id::X_REQUEST_ID;
-pub use router::{metrics_router, service_router};
+pub use router::{metrics_router, metrics_worker, service_router};
