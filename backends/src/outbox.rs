@@ -1,6 +1,8 @@
 //! Events, written in the transaction of the change they tell of, delivered afterwards by a relay.
 
 mod relay;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

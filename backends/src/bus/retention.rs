@@ -17,7 +17,7 @@ pub(super) fn sweeper(db: Db, clock: SharedClock) -> Worker {
                 Some(Ok(0)) => {}
                 Some(Ok(gone)) => tracing::info!(gone, "old events were removed from the log"),
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "old events could not be removed from the log")
+                    tracing::warn!(%error, "old events could not be removed from the log");
                 }
                 None => break,
             }

@@ -44,7 +44,7 @@ impl Fixture {
 fn record(topic: &str, event: Option<u8>, n: u32) -> Record {
     Record {
         topic: topic.to_owned(),
-        key: (n % 3 > 0).then(|| format!("k:{}", n % 3)),
+        key: (!n.is_multiple_of(3)).then(|| format!("k:{}", n % 3)),
         payload: Bytes::from(n.to_string()),
         headers: BTreeMap::from([("n".to_owned(), n.to_string())]),
         event_id: event.map(|event| Uuid::from_u128(event.into())),

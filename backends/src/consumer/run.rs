@@ -103,7 +103,7 @@ impl Running<'_> {
             match subscription.commit(&delivered).await {
                 Ok(()) => backoff.reset(),
                 Err(error) => {
-                    tracing::warn!(consumer = %name, %error, "a position could not be stored")
+                    tracing::warn!(consumer = %name, %error, "a position could not be stored");
                 }
             }
             self.feed.passed(&delivered);

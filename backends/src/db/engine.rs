@@ -10,7 +10,7 @@ use super::sqlite::Lite;
 #[derive(Debug)]
 pub(super) enum Engine {
     Postgres(PgPool),
-    Sqlite(Lite),
+    Sqlite(Box<Lite>),
 }
 
 /// Which workers a transaction has work for.

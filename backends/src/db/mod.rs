@@ -66,14 +66,10 @@ impl Db {
     pub async fn open(url: &str, options: DbOptions) -> Result<Db, Error> {
         let (scheme, rest) = url.split_once(':').ok_or_else(|| unknown_scheme(""))?;
         let engine = match scheme {
-            "sqlite" => Engine::Sqlite(
-                Lite::open(
-                    Path::new(rest.strip_prefix("//").unwrap_or(rest)),
-                    &options,
-                    None,
-                )
-                .await?,
-            ),
+            "sqlite" => {
+                let path = Path::new(rest.strip_prefix("//").unwrap_or(rest));
+                Engine::Sqlite(Box::new(Lite::open(path, &options, None).await?))
+            }
             "postgres" | "postgresql" => {
                 let connect: PgConnectOptions = url.parse().map_err(|_| {
                     Error::Configuration(format!("the {scheme}: address is not a valid URL"))
@@ -95,10 +91,14 @@ impl Db {
 
     /// An SQLite database whose syncs are made by the test.
     #[cfg(test)]
-    async fn open_with(path: &Path, options: DbOptions, sync: sync::SyncFn) -> Result<Db, Error> {
+    pub(crate) async fn open_with(
+        path: &Path,
+        options: DbOptions,
+        sync: Box<dyn FnMut() -> std::io::Result<()> + Send>,
+    ) -> Result<Db, Error> {
         let lite = Lite::open(path, &options, Some(sync)).await?;
         Ok(Db {
-            inner: Arc::new(Inner::new(Engine::Sqlite(lite))),
+            inner: Arc::new(Inner::new(Engine::Sqlite(Box::new(lite)))),
         })
     }
 
