@@ -36,7 +36,12 @@ impl Accounts {
     ///
     /// # Errors
     /// 422 with what is wrong, 409 `user_exists`, or the store's.
-    pub async fn create_admin(&self, email: &str, username: &str, password: SecretString) -> Result<User, Problem> {
+    pub async fn create_admin(
+        &self,
+        email: &str,
+        username: &str,
+        password: SecretString,
+    ) -> Result<User, Problem> {
         let user = self
             .create_person(Person {
                 email: Some(email.to_owned()),
@@ -56,8 +61,16 @@ impl Accounts {
     /// # Errors
     /// 422 with what is wrong, 409 `user_exists`, or the store's.
     pub async fn create_person(&self, person: Person) -> Result<User, Problem> {
-        let names = Names { email: person.email, username: person.username, first_name: person.first_name, last_name: person.last_name };
-        let new = self.0.new_account(names, person.roles, Some(&person.password)).await?;
+        let names = Names {
+            email: person.email,
+            username: person.username,
+            first_name: person.first_name,
+            last_name: person.last_name,
+        };
+        let new = self
+            .0
+            .new_account(names, person.roles, Some(&person.password))
+            .await?;
         Ok(self.0.store.create(new, Origin::default(), None).await?)
     }
 

@@ -75,8 +75,11 @@ impl Config {
     /// The defaults with a fast hash and without limits, for tests.
     #[must_use]
     pub fn for_tests() -> Self {
-        let config = kit::config::Config::load(&[SECTION], None, Vec::new()).expect("the embedded defaults load");
-        let mut config: Self = config.section(SECTION.name).expect("the embedded defaults are complete");
+        let config = kit::config::Config::load(&[SECTION], None, Vec::new(), &[])
+            .expect("the embedded defaults load");
+        let mut config: Self = config
+            .section(SECTION.name)
+            .expect("the embedded defaults are complete");
         config.unsafe_bcrypt_cost = Some(4);
         config.failed_logins_per_minute = 0;
         config.registers_per_minute = 0;
@@ -89,12 +92,33 @@ impl Config {
     /// # Errors
     /// A sentence that names the setting and its bounds.
     pub fn check(&self) -> Result<(), String> {
-        fn within<T: PartialOrd + std::fmt::Display>(name: &str, value: T, low: T, high: T) -> Result<(), String> {
-            if value < low || value > high { Err(format!("auth.{name} is {value}; it must be {low} to {high}")) } else { Ok(()) }
+        fn within<T: PartialOrd + std::fmt::Display>(
+            name: &str,
+            value: T,
+            low: T,
+            high: T,
+        ) -> Result<(), String> {
+            if value < low || value > high {
+                Err(format!(
+                    "auth.{name} is {value}; it must be {low} to {high}"
+                ))
+            } else {
+                Ok(())
+            }
         }
         within("access_ttl", self.access_ttl, 300, 86_400)?;
-        within("refresh_idle", self.refresh_idle, self.access_ttl, self.refresh_absolute)?;
-        within("refresh_absolute", self.refresh_absolute, 3600, 400 * 86_400)?;
+        within(
+            "refresh_idle",
+            self.refresh_idle,
+            self.access_ttl,
+            self.refresh_absolute,
+        )?;
+        within(
+            "refresh_absolute",
+            self.refresh_absolute,
+            3600,
+            400 * 86_400,
+        )?;
         within("password_min", self.password_min, 8, 128)?;
         within("bcrypt_cost", self.bcrypt_cost, 10, 15)?;
         within("hash_queue_ms", self.hash_queue_ms, 100, 60_000)?;
@@ -109,12 +133,24 @@ impl Config {
     pub fn credentials(&self) -> Result<Vec<(String, SecretString)>, String> {
         let mut found: Vec<(String, SecretString)> = Vec::new();
         for (n, entry) in self.service_credentials.iter().enumerate() {
-            let (name, secret) = entry.expose_secret().split_once(':').ok_or(format!("auth.service_credentials: entry {} is not name:secret", n + 1))?;
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
-                return Err(format!("auth.service_credentials: entry {} has a name that is not letters, digits, - or _", n + 1));
+            let (name, secret) = entry.expose_secret().split_once(':').ok_or(format!(
+                "auth.service_credentials: entry {} is not name:secret",
+                n + 1
+            ))?;
+            if name.is_empty()
+                || !name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            {
+                return Err(format!(
+                    "auth.service_credentials: entry {} has a name that is not letters, digits, - or _",
+                    n + 1
+                ));
             }
             if secret.len() < 32 {
-                return Err(format!("auth.service_credentials: the secret of {name} is shorter than 32 bytes"));
+                return Err(format!(
+                    "auth.service_credentials: the secret of {name} is shorter than 32 bytes"
+                ));
             }
             if found.iter().any(|(there, _)| there == name) {
                 return Err(format!("auth.service_credentials: {name} is there twice"));
@@ -140,8 +176,16 @@ impl Config {
     #[must_use]
     pub fn hasher(&self) -> crate::password::Hasher {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let parallel = if self.hash_parallel == 0 { cores.saturating_sub(1) } else { self.hash_parallel };
-        crate::password::Hasher::new(self.unsafe_bcrypt_cost.unwrap_or(self.bcrypt_cost), parallel, Duration::from_millis(self.hash_queue_ms))
+        let parallel = if self.hash_parallel == 0 {
+            cores.saturating_sub(1)
+        } else {
+            self.hash_parallel
+        };
+        crate::password::Hasher::new(
+            self.unsafe_bcrypt_cost.unwrap_or(self.bcrypt_cost),
+            parallel,
+            Duration::from_millis(self.hash_queue_ms),
+        )
     }
 }
 
@@ -167,7 +211,8 @@ mod tests {
         assert!(refused(|c| c.password_min = 4).contains("auth.password_min"));
         assert!(refused(|c| c.service_credentials = vec!["feed:short".into()]).contains("feed"));
         let twice = format!("feed:{}", "s".repeat(32));
-        let message = refused(|c| c.service_credentials = vec![format!("feed:{}", "s".repeat(32)).into(); 2]);
+        let message =
+            refused(|c| c.service_credentials = vec![format!("feed:{}", "s".repeat(32)).into(); 2]);
         assert!(message.contains("twice") && !message.contains(&twice[5..]));
     }
 }

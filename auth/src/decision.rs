@@ -47,14 +47,22 @@ impl Auth {
     ///
     /// # Errors
     /// 401 with one of the details of rule 9, or `wrong_token_kind`.
-    pub fn recognise(&self, headers: &HeaderMap, query: Option<&str>, anonymous: bool) -> Result<Caller, Problem> {
+    pub fn recognise(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        anonymous: bool,
+    ) -> Result<Caller, Problem> {
         let from_query;
         let (token, presented) = match bearer(headers)? {
             Some(token) => (token, headers.get(AUTHORIZATION).cloned()),
             None => match self.query_token(query) {
                 Some(token) => {
                     from_query = token;
-                    (from_query.as_str(), HeaderValue::from_str(&format!("Bearer {from_query}")).ok())
+                    (
+                        from_query.as_str(),
+                        HeaderValue::from_str(&format!("Bearer {from_query}")).ok(),
+                    )
                 }
                 None if anonymous => return Ok(Caller::Anonymous),
                 None => return Err(no_credential()),
@@ -64,18 +72,32 @@ impl Auth {
         let now = self.clock.now();
         let claims = self.keys.verify_cached(token, now).map_err(refused)?;
         if claims.kind != TokenKind::Person {
-            return Err(Problem::unauthorized_as("wrong_token_kind", "This token is of another kind than this route takes"));
+            return Err(Problem::unauthorized_as(
+                "wrong_token_kind",
+                "This token is of another kind than this route takes",
+            ));
         }
-        let (Ok(user), Some(session)) = (claims.sub.parse(), claims.sid) else { return Err(invalid_token()) };
+        let (Ok(user), Some(session)) = (claims.sub.parse(), claims.sid) else {
+            return Err(invalid_token());
+        };
         let memory = self.store.memory();
         let live = memory.session(session).ok_or_else(invalid_token)?;
         if live.is_revoked() || live.session.user != user || live.session.absolute_expiry <= now {
             return Err(invalid_token());
         }
-        let known = memory.account(user).filter(|known| known.account.active).ok_or_else(invalid_token)?;
+        let known = memory
+            .account(user)
+            .filter(|known| known.account.active)
+            .ok_or_else(invalid_token)?;
         live.seen(now);
         let current = says(&claims, &known);
-        Ok(Caller::Person(Recognised { known, live, claims, presented, current }))
+        Ok(Caller::Person(Recognised {
+            known,
+            live,
+            claims,
+            presented,
+            current,
+        }))
     }
 
     /// The `Authorization` to hand on: as presented, or fresh where the presented token carries older roles or names.
@@ -86,12 +108,19 @@ impl Auth {
         if person.current {
             return Ok(person.presented.clone());
         }
-        self.handed_on(person).fresh.clone().ok_or_else(invalid_token)
+        self.handed_on(person)
+            .fresh
+            .clone()
+            .ok_or_else(invalid_token)
     }
 
     /// What is handed on for this session, made anew only when the token or the account is another one than last time.
     fn handed_on(&self, person: &Recognised) -> Arc<HandedOn> {
-        let (account, session, exp) = (&person.known.account, &person.live.session, person.claims.exp);
+        let (account, session, exp) = (
+            &person.known.account,
+            &person.live.session,
+            person.claims.exp,
+        );
         if let Some(made) = person.live.handed_on(account.version, exp, person.current) {
             return made;
         }
@@ -105,9 +134,14 @@ impl Auth {
                 username: account.username.clone(),
                 roles: account.roles,
                 session: session.id,
-                expires_at: chrono::DateTime::from_timestamp(exp, 0).unwrap_or(session.absolute_expiry),
+                expires_at: chrono::DateTime::from_timestamp(exp, 0)
+                    .unwrap_or(session.absolute_expiry),
             }),
-            fresh: if person.current { None } else { self.fresh_bearer(account, session, exp) },
+            fresh: if person.current {
+                None
+            } else {
+                self.fresh_bearer(account, session, exp)
+            },
         });
         person.live.hand_on(made.clone());
         made
@@ -118,16 +152,24 @@ impl Auth {
             return None;
         }
         // the 004 system named it `authorization`, by mistake, and meant the header's text
-        let value = query?.split('&').find_map(|pair| pair.strip_prefix("authorization="))?;
+        let value = query?
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("authorization="))?;
         let value = value.replace("%20", " ").replace('+', " ");
         let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.to_owned())
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.to_owned())
     }
 }
 
 /// Whether the token says what the account is now.
 fn says(claims: &Claims, known: &Known) -> bool {
-    claims.roles.iter().map(String::as_str).eq(known.roles.iter().copied())
+    claims
+        .roles
+        .iter()
+        .map(String::as_str)
+        .eq(known.roles.iter().copied())
         && claims.email == known.account.email
         && claims.username.as_deref() == Some(known.account.username.as_str())
 }
@@ -141,7 +183,10 @@ impl Identity for Auth {
             Caller::Anonymous => Ok(Decision::Anonymous),
             Caller::Person(person) => {
                 let authorization = self.authorization(&person)?;
-                Ok(Decision::Identified { who: self.handed_on(&person).who.clone(), authorization })
+                Ok(Decision::Identified {
+                    who: self.handed_on(&person).who.clone(),
+                    authorization,
+                })
             }
         }
     }

@@ -84,8 +84,14 @@ impl From<Error> for Problem {
             Error::UserExists => Self::conflict("user_exists", detail),
             Error::RegistrationClosed => Self::forbidden("registration_closed", detail),
             Error::InvalidCredentials => Self::unauthorized_as("invalid_credentials", detail),
-            Error::Locked(seconds) => Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail).retry_after(seconds),
-            Error::RateLimited(seconds) => Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).retry_after(seconds),
+            Error::Locked(seconds) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)
+                    .retry_after(seconds)
+            }
+            Error::RateLimited(seconds) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+                    .retry_after(seconds)
+            }
             Error::Busy(busy) => Self::unavailable("busy", busy.to_string()),
             Error::RefreshInvalid => Self::unauthorized_as("refresh_invalid", detail),
             Error::RefreshExpired => Self::unauthorized_as("refresh_expired", detail),
@@ -94,15 +100,24 @@ impl From<Error> for Problem {
             Error::UserNotFound => Self::not_found("user_not_found", detail),
             Error::SessionNotFound => Self::not_found("session_not_found", detail),
             Error::LastAdmin => Self::conflict("last_admin", detail),
-            Error::Stale(version) => Self::new(StatusCode::PRECONDITION_FAILED, "stale", detail).member("version", version),
-            Error::PreconditionRequired => Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition_required", detail),
+            Error::Stale(version) => Self::new(StatusCode::PRECONDITION_FAILED, "stale", detail)
+                .member("version", version),
+            Error::PreconditionRequired => Self::new(
+                StatusCode::PRECONDITION_REQUIRED,
+                "precondition_required",
+                detail,
+            ),
             Error::AlreadySetUp => Self::conflict("already_set_up", detail),
             Error::SetupTokenInvalid => Self::forbidden("setup_token_invalid", detail),
             Error::HashChanged => Self::conflict("in_progress", detail),
             Error::Invalid(field, message) => Self::invalid(field, message),
             Error::InvalidFields(fields) => {
                 let problem = Self::unprocessable("validation", detail);
-                fields.into_iter().fold(problem, |problem, (field, message)| problem.field(field, message))
+                fields
+                    .into_iter()
+                    .fold(problem, |problem, (field, message)| {
+                        problem.field(field, message)
+                    })
             }
             Error::Store(error) => error.into(),
             Error::Problem(problem) => problem,

@@ -36,9 +36,12 @@ use kit::{
 
 pub use accounts::{Accounts, Person};
 pub use config::{Config, Registration, SECTION};
+pub use routes::api;
 pub use tokens::ISSUER;
 
-use crate::{password::PasswordRules, state::Auth, store::Store, turnstile::Turnstile, window::PerMinute};
+use crate::{
+    password::PasswordRules, state::Auth, store::Store, turnstile::Turnstile, window::PerMinute,
+};
 
 /// What the host hands in.
 pub struct Deps {
@@ -76,11 +79,21 @@ pub struct Built {
 /// A setting out of bounds, or a store, bus or data directory that does not answer.
 pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
     config.check().map_err(anyhow::Error::msg)?;
-    let store = Store::open(deps.db.clone(), deps.clock.clone(), deps.ids.clone()).await.context("auth: the store")?;
-    store.sync_credentials(&config.credentials().map_err(anyhow::Error::msg)?).await.context("auth: the service credentials")?;
-    deps.bus.ensure(&[topics::AUTH_EVENTS, topics::AUTH_SIGNALS]).await.context("auth: the topics")?;
+    let store = Store::open(deps.db.clone(), deps.clock.clone(), deps.ids.clone())
+        .await
+        .context("auth: the store")?;
+    store
+        .sync_credentials(&config.credentials().map_err(anyhow::Error::msg)?)
+        .await
+        .context("auth: the service credentials")?;
+    deps.bus
+        .ensure(&[topics::AUTH_EVENTS, topics::AUTH_SIGNALS])
+        .await
+        .context("auth: the topics")?;
     let auth = Auth::new(state::Inner {
-        hasher: config.hasher(),
+        hasher: config
+            .hasher()
+            .counting(deps.metrics.counter("auth_password_hashes_total", &[])),
         rules: PasswordRules::new(config.password_min, config.password_denylist),
         failed_logins: PerMinute::new(config.failed_logins_per_minute),
         registers: PerMinute::new(config.registers_per_minute),
@@ -92,7 +105,9 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         store: store.clone(),
         config,
     });
-    auth.prepare_setup().await.context("auth: the setup token")?;
+    auth.prepare_setup()
+        .await
+        .context("auth: the setup token")?;
     let mut routes = routes::routes(auth.clone())?;
     routes.router = contracts::access::with_verifier(routes.router, deps.verifier);
     let bus = deps.bus.clone();
@@ -100,7 +115,13 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         name: "auth",
         routes,
         workers: vec![
-            outbox::relay(deps.db.clone(), deps.bus, deps.clock.clone(), deps.ids.clone(), deps.metrics),
+            outbox::relay(
+                deps.db.clone(),
+                deps.bus,
+                deps.clock.clone(),
+                deps.ids.clone(),
+                deps.metrics,
+            ),
             audit::chainer(deps.db.clone(), deps.clock.clone(), deps.ids),
             idempotency::sweeper(deps.db, deps.clock),
             workers::last_seen(store.clone()),
@@ -109,13 +130,26 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         checks: vec![
             Check::essential("store", move || {
                 let store = store.clone();
-                async move { store.check().await.map_err(|error| CheckError::new("store_unavailable", error)) }
+                async move {
+                    store
+                        .check()
+                        .await
+                        .map_err(|error| CheckError::new("store_unavailable", error))
+                }
             }),
             Check::degrading("bus", move || {
                 let bus = bus.clone();
-                async move { bus.check().await.map_err(|error| CheckError::new("bus_unavailable", error)) }
+                async move {
+                    bus.check()
+                        .await
+                        .map_err(|error| CheckError::new("bus_unavailable", error))
+                }
             }),
         ],
     };
-    Ok(Built { service, client: Arc::new(auth.clone()), accounts: Accounts::new(auth) })
+    Ok(Built {
+        service,
+        client: Arc::new(auth.clone()),
+        accounts: Accounts::new(auth),
+    })
 }

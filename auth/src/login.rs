@@ -33,13 +33,24 @@ impl Auth {
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`], [`Error::Locked`], [`Error::RateLimited`], [`Error::Busy`].
-    pub async fn log_in(&self, name: &str, password: &SecretString, origin: &Origin, user_agent: Option<&str>) -> Result<Tokens> {
+    pub async fn log_in(
+        &self,
+        name: &str,
+        password: &SecretString,
+        origin: &Origin,
+        user_agent: Option<&str>,
+    ) -> Result<Tokens> {
         let name = names::normalised(name);
         let key = login_key(&name);
         let _turn = self.turnstile.enter(key, self.patience()).await?;
         let credential = self.store.credential(&name).await?;
         let place = self.take_place(origin, credential.as_ref())?;
-        let attempt = Attempt { name, key, origin, user_agent };
+        let attempt = Attempt {
+            name,
+            key,
+            origin,
+            user_agent,
+        };
         let result = self.attempt(&attempt, credential, password).await;
         if !matches!(result, Err(Error::InvalidCredentials)) {
             self.give_back(place);
@@ -47,24 +58,44 @@ impl Auth {
         result
     }
 
-    async fn attempt(&self, attempt: &Attempt<'_>, mut credential: Option<Credential>, password: &SecretString) -> Result<Tokens> {
+    async fn attempt(
+        &self,
+        attempt: &Attempt<'_>,
+        mut credential: Option<Credential>,
+        password: &SecretString,
+    ) -> Result<Tokens> {
         if let Some(seconds) = self.store.locked_for(attempt.key, self.clock.now()).await? {
             return Err(Error::Locked(seconds));
         }
         for _ in 0..CHECKS {
-            let Some((user, proof)) = self.check(attempt, credential.as_ref(), password).await? else {
+            let Some((user, proof)) = self.check(attempt, credential.as_ref(), password).await?
+            else {
                 let user = credential.map(|credential| UserId(credential.id));
-                self.store.count_failure(attempt.key, user, attempt.origin.clone()).await?;
+                self.store
+                    .count_failure(attempt.key, user, attempt.origin.clone())
+                    .await?;
                 return Err(Error::InvalidCredentials);
             };
             let must_change = proof.must_change;
             let new = self.new_session(user, Some(proof), attempt.user_agent.map(str::to_owned));
             match self.store.open_session(new, attempt.origin.clone()).await {
                 Ok((session, refresh)) => {
-                    let known = self.store.memory().account(user).ok_or(Error::InvalidCredentials)?;
-                    return Ok(self.tokens(&known.account, &session, &refresh, must_change, "Login successful"));
+                    let known = self
+                        .store
+                        .memory()
+                        .account(user)
+                        .ok_or(Error::InvalidCredentials)?;
+                    return Ok(self.tokens(
+                        &known.account,
+                        &session,
+                        &refresh,
+                        must_change,
+                        "Login successful",
+                    ));
                 }
-                Err(Error::HashChanged) => credential = self.store.credential(&attempt.name).await?,
+                Err(Error::HashChanged) => {
+                    credential = self.store.credential(&attempt.name).await?
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -72,13 +103,25 @@ impl Auth {
     }
 
     /// Computes one hash; a second one only to replace a hash that is due, after a match. `None`: wrong.
-    async fn check(&self, attempt: &Attempt<'_>, credential: Option<&Credential>, password: &SecretString) -> Result<Option<(UserId, Proof)>> {
+    async fn check(
+        &self,
+        attempt: &Attempt<'_>,
+        credential: Option<&Credential>,
+        password: &SecretString,
+    ) -> Result<Option<(UserId, Proof)>> {
         let stored = credential.and_then(|credential| credential.password_hash.clone());
-        let checked = self.hasher.check(stored.clone(), password.expose_secret().to_owned()).await?;
+        let checked = self
+            .hasher
+            .check(stored.clone(), password.expose_secret().to_owned())
+            .await?;
         if let (Some(reason), Some(credential)) = (checked.unreadable, credential) {
             tracing::warn!(user = credential.id, %reason, "a stored password cannot be used");
         }
-        let (Some(credential), Some(hash)) = (credential.filter(|credential| credential.usable), stored) else { return Ok(None) };
+        let (Some(credential), Some(hash)) =
+            (credential.filter(|credential| credential.usable), stored)
+        else {
+            return Ok(None);
+        };
         let (rehashed, cut) = match checked.verdict {
             Verdict::Mismatch => return Ok(None),
             // its first 72 bytes are proven only: storing the whole would let a guesser choose the rest
@@ -86,14 +129,30 @@ impl Auth {
             Verdict::Match if checked.needs_rehash => (Some(self.hash(password).await?), false),
             Verdict::Match => (None, false),
         };
-        let proof = Proof { hash, rehashed, must_change: cut || credential.must_change, name_key: attempt.key };
+        let proof = Proof {
+            hash,
+            rehashed,
+            must_change: cut || credential.must_change,
+            name_key: attempt.key,
+        };
         Ok(Some((UserId(credential.id), proof)))
     }
 
     /// A session as the settings ask for.
     #[must_use]
-    pub fn new_session(&self, user: UserId, proof: Option<Proof>, user_agent: Option<String>) -> NewSession {
-        NewSession { user, proof, idle: self.config.idle(), absolute: self.config.absolute(), user_agent }
+    pub fn new_session(
+        &self,
+        user: UserId,
+        proof: Option<Proof>,
+        user_agent: Option<String>,
+    ) -> NewSession {
+        NewSession {
+            user,
+            proof,
+            idle: self.config.idle(),
+            absolute: self.config.absolute(),
+            user_agent,
+        }
     }
 
     /// What is stored for a new password.
@@ -103,14 +162,23 @@ impl Auth {
     pub async fn hash(&self, password: &SecretString) -> Result<String> {
         let mut salt = [0; 16];
         salt.copy_from_slice(&self.ids.secret()[..16]);
-        Ok(self.hasher.hash(password.expose_secret().to_owned(), salt).await?)
+        Ok(self
+            .hasher
+            .hash(password.expose_secret().to_owned(), salt)
+            .await?)
     }
 
     /// Whether this is the account's password now; a wrong one counts as a failed login of the account.
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Busy`]; [`Error::Invalid`] for `field` when it is wrong. Answers the hash that matched.
-    pub async fn prove_password(&self, user: UserId, password: &SecretString, field: &'static str, origin: &Origin) -> Result<String> {
+    pub async fn prove_password(
+        &self,
+        user: UserId,
+        password: &SecretString,
+        field: &'static str,
+        origin: &Origin,
+    ) -> Result<String> {
         let key = login_key(&format!("user:{user}"));
         let _turn = self.turnstile.enter(key, self.patience()).await?;
         if let Some(seconds) = self.store.locked_for(key, self.clock.now()).await? {
@@ -118,12 +186,20 @@ impl Auth {
         }
         let credential = self.store.credential_of(user).await?;
         let stored = credential.and_then(|credential| credential.password_hash);
-        let checked = self.hasher.check(stored.clone(), password.expose_secret().to_owned()).await?;
+        let checked = self
+            .hasher
+            .check(stored.clone(), password.expose_secret().to_owned())
+            .await?;
         match (checked.verdict, stored) {
             (Verdict::Match | Verdict::MatchFirst72, Some(hash)) => Ok(hash),
             _ => {
-                self.store.count_failure(key, Some(user), origin.clone()).await?;
-                Err(Error::Invalid(field, "is not the present password".to_owned()))
+                self.store
+                    .count_failure(key, Some(user), origin.clone())
+                    .await?;
+                Err(Error::Invalid(
+                    field,
+                    "is not the present password".to_owned(),
+                ))
             }
         }
     }
@@ -132,7 +208,13 @@ impl Auth {
     ///
     /// # Errors
     /// [`Error::Invalid`] for `field`.
-    pub fn judge_password(&self, field: &'static str, password: &SecretString, email: Option<&str>, username: &str) -> Result<()> {
+    pub fn judge_password(
+        &self,
+        field: &'static str,
+        password: &SecretString,
+        email: Option<&str>,
+        username: &str,
+    ) -> Result<()> {
         match self.rules.refuse(password.expose_secret(), email, username) {
             Some(reason) => Err(Error::Invalid(field, reason)),
             None => Ok(()),
@@ -143,10 +225,19 @@ impl Auth {
         Duration::from_millis(self.config.hash_queue_ms)
     }
 
-    fn take_place(&self, origin: &Origin, credential: Option<&Credential>) -> Result<Option<Place>> {
-        let Some(key) = self.counted(origin.address, credential.map(|credential| credential.id)) else { return Ok(None) };
+    fn take_place(
+        &self,
+        origin: &Origin,
+        credential: Option<&Credential>,
+    ) -> Result<Option<Place>> {
+        let Some(key) = self.counted(origin.address, credential.map(|credential| credential.id))
+        else {
+            return Ok(None);
+        };
         let at = self.clock.now();
-        self.failed_logins.take(key, at).map_err(Error::RateLimited)?;
+        self.failed_logins
+            .take(key, at)
+            .map_err(Error::RateLimited)?;
         Ok(Some((key, at)))
     }
 

@@ -38,7 +38,9 @@ pub struct Known {
 impl Known {
     fn new(account: Account) -> Self {
         // names were judged when they came in; a row written by somebody else must not end the process
-        let header = |text: &str| HeaderValue::from_bytes(text.as_bytes()).unwrap_or(HeaderValue::from_static(""));
+        let header = |text: &str| {
+            HeaderValue::from_bytes(text.as_bytes()).unwrap_or(HeaderValue::from_static(""))
+        };
         Self {
             roles: account.roles.names(),
             id_header: HeaderValue::from(account.id.0),
@@ -80,8 +82,16 @@ pub struct HandedOn {
 impl Live {
     fn new(session: Session, revoked: bool) -> Self {
         let seen = session.last_seen_at.timestamp_micros();
-        let header = HeaderValue::from_str(&session.id.to_string()).unwrap_or(HeaderValue::from_static(""));
-        Self { session, header, revoked: revoked.into(), seen: seen.into(), written: seen.into(), handed_on: Mutex::default() }
+        let header =
+            HeaderValue::from_str(&session.id.to_string()).unwrap_or(HeaderValue::from_static(""));
+        Self {
+            session,
+            header,
+            revoked: revoked.into(),
+            seen: seen.into(),
+            written: seen.into(),
+            handed_on: Mutex::default(),
+        }
     }
 
     /// Whether it was ended.
@@ -102,13 +112,18 @@ impl Live {
     /// When it was last used.
     #[must_use]
     pub fn last_seen(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.seen.load(Ordering::Relaxed)).unwrap_or(self.session.last_seen_at)
+        DateTime::from_timestamp_micros(self.seen.load(Ordering::Relaxed))
+            .unwrap_or(self.session.last_seen_at)
     }
 
     /// What was handed on last, if it is still good for this account version and token.
     #[must_use]
     pub fn handed_on(&self, version: i64, exp: i64, current: bool) -> Option<Arc<HandedOn>> {
-        self.handed_on.lock().as_ref().filter(|last| last.version == version && last.exp == exp && last.current == current).cloned()
+        self.handed_on
+            .lock()
+            .as_ref()
+            .filter(|last| last.version == version && last.exp == exp && last.current == current)
+            .cloned()
     }
 
     /// Keeps what is handed on now.
@@ -129,8 +144,18 @@ impl Memory {
     #[must_use]
     pub fn load(accounts: Vec<Account>, sessions: Vec<Session>) -> Self {
         Self {
-            accounts: RwLock::new(accounts.into_iter().map(|a| (a.id.0, Arc::new(Known::new(a)))).collect()),
-            sessions: RwLock::new(sessions.into_iter().map(|s| (s.id, Arc::new(Live::new(s, false)))).collect()),
+            accounts: RwLock::new(
+                accounts
+                    .into_iter()
+                    .map(|a| (a.id.0, Arc::new(Known::new(a))))
+                    .collect(),
+            ),
+            sessions: RwLock::new(
+                sessions
+                    .into_iter()
+                    .map(|s| (s.id, Arc::new(Live::new(s, false))))
+                    .collect(),
+            ),
         }
     }
 
@@ -149,7 +174,9 @@ impl Memory {
     /// Takes an account as it was committed, unless a later version is here already.
     pub fn put_account(&self, account: Account) {
         let mut accounts = self.accounts.write();
-        let newer = accounts.get(&account.id.0).is_none_or(|there| there.account.version < account.version);
+        let newer = accounts
+            .get(&account.id.0)
+            .is_none_or(|there| there.account.version < account.version);
         if newer {
             accounts.insert(account.id.0, Arc::new(Known::new(account)));
         }
@@ -157,7 +184,10 @@ impl Memory {
 
     /// Takes a session that was opened, unless its end is here already.
     pub fn put_session(&self, session: Session) {
-        self.sessions.write().entry(session.id).or_insert_with(|| Arc::new(Live::new(session, false)));
+        self.sessions
+            .write()
+            .entry(session.id)
+            .or_insert_with(|| Arc::new(Live::new(session, false)));
     }
 
     /// Takes the end of sessions.
@@ -167,7 +197,11 @@ impl Memory {
         }
         let mut sessions = self.sessions.write();
         for session in ended {
-            sessions.entry(session.id).or_insert_with(|| Arc::new(Live::new(session.clone(), true))).revoked.store(true, Ordering::Release);
+            sessions
+                .entry(session.id)
+                .or_insert_with(|| Arc::new(Live::new(session.clone(), true)))
+                .revoked
+                .store(true, Ordering::Release);
         }
     }
 
@@ -202,7 +236,10 @@ impl Memory {
     /// Whether an active administrator exists.
     #[must_use]
     pub fn has_admin(&self) -> bool {
-        self.accounts.read().values().any(|known| known.account.is_active_admin())
+        self.accounts
+            .read()
+            .values()
+            .any(|known| known.account.is_active_admin())
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use contracts::{
     Role, Roles, UserId,
-    events::{RevokeReason, User, UserState},
+    events::{User, UserState},
 };
 use uuid::Uuid;
 
@@ -37,7 +37,11 @@ impl Account {
     #[must_use]
     pub fn user(&self) -> User {
         let full = format!("{} {}", self.first_name, self.last_name);
-        let full_name = if full.trim().is_empty() { self.username.clone() } else { full.trim().to_owned() };
+        let full_name = if full.trim().is_empty() {
+            self.username.clone()
+        } else {
+            full.trim().to_owned()
+        };
         User {
             id: self.id,
             email: self.email.clone(),
@@ -57,7 +61,12 @@ impl Account {
     #[must_use]
     pub fn state(&self) -> UserState {
         let user_data = self.user();
-        UserState { user_id: self.id, user_type: user_data.user_type.clone(), user_data, version: self.version }
+        UserState {
+            user_id: self.id,
+            user_type: user_data.user_type.clone(),
+            user_data,
+            version: self.version,
+        }
     }
 
     /// Whether it may run the school.
@@ -105,17 +114,6 @@ pub struct Session {
     pub label: Option<String>,
 }
 
-/// A session that was ended, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revoked {
-    /// Which.
-    pub session: Uuid,
-    /// Whose.
-    pub user: UserId,
-    /// Why.
-    pub reason: RevokeReason,
-}
-
 /// Who does something, and from where: for the audit.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
@@ -131,6 +129,9 @@ impl Origin {
     /// The same place with this person acting.
     #[must_use]
     pub fn by(&self, actor: UserId) -> Self {
-        Self { actor: Some(actor), ..self.clone() }
+        Self {
+            actor: Some(actor),
+            ..self.clone()
+        }
     }
 }

@@ -59,24 +59,51 @@ mod tests {
 
     #[test]
     fn the_example_of_rule_5_holds() {
-        let fresh = Known { expires_at: at(7 * 86_400), used_at: None, children: 0 };
+        let fresh = Known {
+            expires_at: at(7 * 86_400),
+            used_at: None,
+            children: 0,
+        };
         assert_eq!(judge(fresh, at(0)), Step::Rotate);
-        let used = Known { used_at: Some(at(0)), children: 1, ..fresh };
+        let used = Known {
+            used_at: Some(at(0)),
+            children: 1,
+            ..fresh
+        };
         assert_eq!(judge(used, at(6)), Step::Rotate);
-        assert_eq!(judge(Known { children: 2, ..used }, at(11)), Step::Reused);
+        assert_eq!(
+            judge(
+                Known {
+                    children: 2,
+                    ..used
+                },
+                at(11)
+            ),
+            Step::Reused
+        );
     }
 
     #[test]
     fn the_grace_ends_after_ten_whole_seconds() {
-        let used = Known { expires_at: at(1000), used_at: Some(at(0)), children: 1 };
+        let used = Known {
+            expires_at: at(1000),
+            used_at: Some(at(0)),
+            children: 1,
+        };
         assert_eq!(judge(used, at(10)), Step::Rotate);
-        assert_eq!(judge(used, at(10) + TimeDelta::microseconds(1)), Step::Reused);
+        assert_eq!(
+            judge(used, at(10) + TimeDelta::microseconds(1)),
+            Step::Reused
+        );
     }
 
     #[test]
     fn a_token_never_outlives_its_session() {
         assert_eq!(expiry(at(0), TimeDelta::days(7), at(100)), at(100));
-        assert_eq!(expiry(at(0), TimeDelta::days(7), at(90 * 86_400)), at(7 * 86_400));
+        assert_eq!(
+            expiry(at(0), TimeDelta::days(7), at(90 * 86_400)),
+            at(7 * 86_400)
+        );
     }
 
     proptest! {

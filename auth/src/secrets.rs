@@ -14,7 +14,9 @@ pub struct RefreshToken {
 impl std::fmt::Debug for RefreshToken {
     /// Without the token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RefreshToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("RefreshToken")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -22,7 +24,10 @@ impl RefreshToken {
     /// From 32 random bytes.
     #[must_use]
     pub fn new(secret: [u8; 32], expires_at: DateTime<Utc>) -> Self {
-        Self { text: text(secret), expires_at }
+        Self {
+            text: text(secret),
+            expires_at,
+        }
     }
 
     /// The token itself, for the answer.
@@ -40,7 +45,8 @@ impl RefreshToken {
     /// What would be stored of a presented one; `None` if it has not the form of one.
     #[must_use]
     pub fn hash(presented: &str) -> Option<[u8; 32]> {
-        (presented.len() == 43 && presented.is_ascii()).then(|| Sha256::digest(presented.as_bytes()).into())
+        (presented.len() == 43 && presented.is_ascii())
+            .then(|| Sha256::digest(presented.as_bytes()).into())
     }
 }
 

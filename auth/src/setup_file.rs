@@ -15,7 +15,9 @@ impl Auth {
     /// # Errors
     /// The store's, or the data directory's.
     pub async fn prepare_setup(&self) -> anyhow::Result<()> {
-        let Some(path) = self.setup_file.clone() else { return Ok(()) };
+        let Some(path) = self.setup_file.clone() else {
+            return Ok(());
+        };
         if self.store.memory().has_admin() {
             self.remove_setup_file().await;
             return Ok(());

@@ -72,8 +72,16 @@ impl Auth {
     /// # Errors
     /// 401 when the session or the account has ended.
     pub fn present(&self, who: &Verified) -> std::result::Result<Arc<Known>, Problem> {
-        let session = self.store.memory().session(who.session).filter(|live| !live.is_revoked() && live.session.user == who.user);
-        let known = self.store.memory().account(who.user).filter(|known| known.account.active);
+        let session = self
+            .store
+            .memory()
+            .session(who.session)
+            .filter(|live| !live.is_revoked() && live.session.user == who.user);
+        let known = self
+            .store
+            .memory()
+            .account(who.user)
+            .filter(|known| known.account.active);
         match (session, known) {
             (Some(_), Some(known)) => Ok(known),
             _ => Err(contracts::verifier::invalid_token()),
@@ -89,7 +97,10 @@ impl Auth {
         if known.account.roles.contains(Role::Admin) {
             Ok(known.account.id)
         } else {
-            Err(Problem::forbidden("forbidden", "Your account has not the role this needs"))
+            Err(Problem::forbidden(
+                "forbidden",
+                "Your account has not the role this needs",
+            ))
         }
     }
 
@@ -98,15 +109,23 @@ impl Auth {
     /// # Errors
     /// [`Error::RateLimited`].
     pub fn admit_register(&self, address: Option<IpAddr>) -> Result<()> {
-        let Some(address) = address else { return Ok(()) };
-        self.registers.take(Counted::address(address), self.clock.now()).map_err(Error::RateLimited)
+        let Some(address) = address else {
+            return Ok(());
+        };
+        self.registers
+            .take(Counted::address(address), self.clock.now())
+            .map_err(Error::RateLimited)
     }
 
     /// Whom a failed login counts for: the address, or in networks that many people share, the account.
     #[must_use]
     pub fn counted(&self, address: Option<IpAddr>, account: Option<i64>) -> Option<Counted> {
         let address = address?.to_canonical();
-        let shared = self.config.shared_networks.iter().any(|network| network.contains(&address));
+        let shared = self
+            .config
+            .shared_networks
+            .iter()
+            .any(|network| network.contains(&address));
         Some(match account {
             Some(account) if shared => Counted::Account(account),
             _ => Counted::address(address),

@@ -43,14 +43,23 @@ pub struct Tokens {
 impl std::fmt::Debug for Tokens {
     /// Without the tokens.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").field("user", &self.user.id).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("user", &self.user.id)
+            .finish_non_exhaustive()
     }
 }
 
 impl Auth {
     /// The answer for a session that goes on.
     #[must_use]
-    pub fn tokens(&self, account: &Account, session: &Session, refresh: &RefreshToken, must_change: bool, message: &'static str) -> Tokens {
+    pub fn tokens(
+        &self,
+        account: &Account,
+        session: &Session,
+        refresh: &RefreshToken,
+        must_change: bool,
+        message: &'static str,
+    ) -> Tokens {
         let now = self.clock.now();
         let exp = self.access_expiry(session, now);
         Tokens {
@@ -68,7 +77,12 @@ impl Auth {
     /// A token that says what the account is now and ends when the presented one does: recognising a caller never
     /// prolongs anything.
     #[must_use]
-    pub fn fresh_bearer(&self, account: &Account, session: &Session, exp: i64) -> Option<HeaderValue> {
+    pub fn fresh_bearer(
+        &self,
+        account: &Account,
+        session: &Session,
+        exp: i64,
+    ) -> Option<HeaderValue> {
         let token = self.sign(account, session, self.clock.now(), exp);
         HeaderValue::from_str(&format!("Bearer {token}")).ok()
     }
@@ -105,7 +119,12 @@ impl Auth {
             kind: TokenKind::Person,
             email: account.email.clone(),
             username: Some(account.username.clone()),
-            roles: account.roles.names().into_iter().map(str::to_owned).collect(),
+            roles: account
+                .roles
+                .names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             sid: Some(session.id),
             jti: Some(self.ids.uuid()),
             iat: now.timestamp(),

@@ -32,8 +32,16 @@ impl Turnstile {
     pub async fn enter(&self, key: [u8; 32], patience: Duration) -> Result<Turn, Busy> {
         let gate = self.gates.lock().entry(key).or_default().clone();
         // made before the wait, so that giving up leaves nothing behind
-        let mut turn = Turn { gates: self.gates.clone(), key, guard: None };
-        turn.guard = Some(tokio::time::timeout(patience, gate.lock_owned()).await.map_err(|_| Busy)?);
+        let mut turn = Turn {
+            gates: self.gates.clone(),
+            key,
+            guard: None,
+        };
+        turn.guard = Some(
+            tokio::time::timeout(patience, gate.lock_owned())
+                .await
+                .map_err(|_| Busy)?,
+        );
         Ok(turn)
     }
 }
@@ -43,7 +51,10 @@ impl Drop for Turn {
         self.guard = None;
         let mut gates = self.gates.lock();
         // those who wait hold the gate too
-        if gates.get(&self.key).is_some_and(|gate| Arc::strong_count(gate) == 1) {
+        if gates
+            .get(&self.key)
+            .is_some_and(|gate| Arc::strong_count(gate) == 1)
+        {
             gates.remove(&self.key);
         }
     }

@@ -47,7 +47,10 @@ impl<K: Eq + Hash + Copy> PerMinute<K> {
     /// `limit` 0 means no limit.
     #[must_use]
     pub fn new(limit: u32) -> Self {
-        Self { limit: usize::try_from(limit).unwrap_or(usize::MAX), taken: Mutex::default() }
+        Self {
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            taken: Mutex::default(),
+        }
     }
 
     /// Takes one place now.
@@ -67,7 +70,9 @@ impl<K: Eq + Hash + Copy> PerMinute<K> {
             times.pop_front();
         }
         if times.len() >= self.limit {
-            let left = times.front().map_or(0, |first| (*first + MINUTE - now).num_milliseconds());
+            let left = times
+                .front()
+                .map_or(0, |first| (*first + MINUTE - now).num_milliseconds());
             return Err(u64::try_from(left).unwrap_or(0).div_ceil(1000).max(1));
         }
         times.push_back(now);
@@ -103,7 +108,11 @@ mod tests {
         assert_eq!(limit.take("a", at(0)), Ok(()));
         assert_eq!(limit.take("a", at(500)), Ok(()));
         assert_eq!(limit.take("a", at(1000)), Err(59));
-        assert_eq!(limit.take("b", at(1000)), Ok(()), "each key has its own places");
+        assert_eq!(
+            limit.take("b", at(1000)),
+            Ok(()),
+            "each key has its own places"
+        );
         limit.give_back("a", at(500));
         assert_eq!(limit.take("a", at(1000)), Ok(()));
     }

@@ -35,7 +35,9 @@ pub fn sweeper(store: Store) -> Worker {
         hourly.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(hourly.tick()).await.is_some() {
             match store.sweep().await {
-                Ok(swept) => tracing::debug!(sessions = swept.sessions, tokens = swept.tokens, "swept"),
+                Ok(swept) => {
+                    tracing::debug!(sessions = swept.sessions, tokens = swept.tokens, "swept")
+                }
                 Err(error) => tracing::warn!(%error, "old sessions could not be swept"),
             }
         }

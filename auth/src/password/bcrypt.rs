@@ -49,13 +49,24 @@ impl Bcrypt {
     }
 
     /// The same from separate texts, as bcrypt_sha256 keeps them.
-    pub fn from_parts(variant: u8, cost: &str, salt: &str, digest: &str) -> Result<Self, Unreadable> {
-        Ok(Self { variant, cost: parse_cost(cost)?, salt: decode(salt)?, digest: decode(digest)? })
+    pub fn from_parts(
+        variant: u8,
+        cost: &str,
+        salt: &str,
+        digest: &str,
+    ) -> Result<Self, Unreadable> {
+        Ok(Self {
+            variant,
+            cost: parse_cost(cost)?,
+            salt: decode(salt)?,
+            digest: decode(digest)?,
+        })
     }
 
     /// Computes the hash of `password` and compares in constant time.
     pub fn matches(&self, password: &[u8]) -> bool {
-        digest(password, self.cost, self.salt).is_some_and(|made| bool::from(made.as_bytes().ct_eq(self.encoded().as_bytes())))
+        digest(password, self.cost, self.salt)
+            .is_some_and(|made| bool::from(made.as_bytes().ct_eq(self.encoded().as_bytes())))
     }
 
     /// Whether it is what [`Bcrypt::make`] writes at `cost` or above.
@@ -65,7 +76,9 @@ impl Bcrypt {
 
     /// `$2b$` text of a password (cut at 72 bytes: the caller passes no longer one).
     pub fn make(password: &[u8], cost: u32, salt: [u8; 16]) -> String {
-        ::bcrypt::hash_with_salt(password, cost, salt).expect("the configuration allows costs from 4 to 15 only").to_string()
+        ::bcrypt::hash_with_salt(password, cost, salt)
+            .expect("the configuration allows costs from 4 to 15 only")
+            .to_string()
     }
 
     fn encoded(&self) -> String {
@@ -103,7 +116,8 @@ mod tests {
     #[test]
     fn a_salt_with_stray_padding_bits_still_matches() {
         // passlib's bug of old: the last salt character has bits nobody reads ("v" for "u")
-        let stored = Bcrypt::parse("$2b$04$abcdefghijklmnopqrstuv2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW").unwrap();
+        let stored =
+            Bcrypt::parse("$2b$04$abcdefghijklmnopqrstuv2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW").unwrap();
         assert!(stored.matches(b"secret"));
     }
 
@@ -112,6 +126,10 @@ mod tests {
         let text = Bcrypt::make(b"secret", 4, [3; 16]);
         assert!(Bcrypt::parse(&text).unwrap().is_current(4));
         assert!(!Bcrypt::parse(&text).unwrap().is_current(5));
-        assert!(!Bcrypt::parse(&text.replace("$2b$", "$2a$")).unwrap().is_current(4));
+        assert!(
+            !Bcrypt::parse(&text.replace("$2b$", "$2a$"))
+                .unwrap()
+                .is_current(4)
+        );
     }
 }

@@ -18,7 +18,9 @@ impl BcryptSha256 {
     /// What follows `$bcrypt-sha256$`: `v=2,t=2b,r=12$<salt>$<digest>` or `2b,12$<salt>$<digest>`.
     pub fn parse(rest: &str) -> Result<Self, Unreadable> {
         let mut parts = rest.split('$');
-        let (Some(settings), Some(salt), Some(digest), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(settings), Some(salt), Some(digest), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(Unreadable::Malformed);
         };
         let (version2, variant, cost) = match settings.split(',').collect::<Vec<_>>()[..] {
@@ -33,7 +35,10 @@ impl BcryptSha256 {
             _ => return Err(Unreadable::Malformed),
         };
         let inner = Bcrypt::from_parts(variant, cost.ok_or(Unreadable::Malformed)?, salt, digest)?;
-        Ok(Self { keyed: version2.then(|| salt.to_owned()), inner })
+        Ok(Self {
+            keyed: version2.then(|| salt.to_owned()),
+            inner,
+        })
     }
 
     /// Computes and compares.
@@ -55,13 +60,17 @@ impl BcryptSha256 {
         // the salt's text is needed before the hash: it is the HMAC key
         let salt_text = Bcrypt::make(b"", 4, salt)[7..29].to_owned();
         let made = Bcrypt::make(keyed(&salt_text, password).as_bytes(), cost, salt);
-        format!("$bcrypt-sha256$v=2,t=2b,r={cost}${salt_text}${}", &made[29..])
+        format!(
+            "$bcrypt-sha256$v=2,t=2b,r={cost}${salt_text}${}",
+            &made[29..]
+        )
     }
 }
 
 /// `base64(HMAC-SHA256(key = the salt's text, password))`.
 fn keyed(salt: &str, password: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(salt.as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(salt.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(password.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }

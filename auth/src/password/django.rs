@@ -14,13 +14,17 @@ pub struct DjangoBcrypt {
 impl DjangoBcrypt {
     /// What follows `bcrypt$` or `bcrypt_sha256$`: a whole bcrypt text, with its leading `$`.
     pub fn parse(rest: &str, sha256: bool) -> Result<Self, Unreadable> {
-        Ok(Self { sha256, inner: Bcrypt::parse(rest)? })
+        Ok(Self {
+            sha256,
+            inner: Bcrypt::parse(rest)?,
+        })
     }
 
     /// Computes and compares.
     pub fn matches(&self, password: &str) -> bool {
         if self.sha256 {
-            self.inner.matches(hex::encode(Sha256::digest(password.as_bytes())).as_bytes())
+            self.inner
+                .matches(hex::encode(Sha256::digest(password.as_bytes())).as_bytes())
         } else {
             self.inner.matches(password.as_bytes())
         }

@@ -149,9 +149,18 @@ mod tests {
             let text = store(&password, 4, [7; 16]);
             let stored = Stored::parse(&text).unwrap();
             assert_eq!(stored.check(&password), Verdict::Match, "{length}");
-            assert_eq!(stored.check(&format!("{password}x")), Verdict::Mismatch, "{length}");
+            // bcrypt reads 72 bytes; a tail behind a password of exactly so many is unproven, not wrong
+            let with_tail = if length == 72 {
+                Verdict::MatchFirst72
+            } else {
+                Verdict::Mismatch
+            };
+            assert_eq!(stored.check(&format!("{password}x")), with_tail, "{length}");
             assert!(!stored.needs_rehash(&password, 4), "{length}");
-            assert!(stored.needs_rehash(&password, 5), "a raised cost asks for a rehash");
+            assert!(
+                stored.needs_rehash(&password, 5),
+                "a raised cost asks for a rehash"
+            );
         }
     }
 
@@ -159,26 +168,48 @@ mod tests {
     fn a_long_password_against_plain_bcrypt_proves_its_first_72_bytes_only() {
         let stored = Stored::parse(&store(&"x".repeat(72), 4, [1; 16])).unwrap();
         assert_eq!(stored.check(&"x".repeat(72)), Verdict::Match);
-        assert_eq!(stored.check(&format!("{}tail", "x".repeat(72))), Verdict::MatchFirst72);
+        assert_eq!(
+            stored.check(&format!("{}tail", "x".repeat(72))),
+            Verdict::MatchFirst72
+        );
     }
 
     #[test]
     fn an_unusable_mark_matches_nothing() {
         let stored = Stored::parse("!qDFVC7AtM2AW3ZFbayw3bAduYTAqT2JmC9zYLmBI").unwrap();
         assert_eq!(stored.check(""), Verdict::Mismatch);
-        assert_eq!(stored.check("!qDFVC7AtM2AW3ZFbayw3bAduYTAqT2JmC9zYLmBI"), Verdict::Mismatch);
+        assert_eq!(
+            stored.check("!qDFVC7AtM2AW3ZFbayw3bAduYTAqT2JmC9zYLmBI"),
+            Verdict::Mismatch
+        );
     }
 
     #[test]
     fn damaged_hashes_are_refused_and_never_panic() {
         for text in [
-            "", "$", "$2b$", "plain", "$2x$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
-            "$2$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "$2b$04$äbcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIr",
-            "$2b$+4$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", "$2b$03$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
-            "$bcrypt-sha256$", "$bcrypt-sha256$v=3,t=2b,r=4$l5Fq18PmCy7vkfVbefiTxu$j.6I3c1GYl/ZToYNWYEXx2kv7yL5Cue",
-            "$bcrypt-sha256$2b,4$short$x", "$pbkdf2-sha256$0$C2GMkXKuNeZ8D8FYC2HMuQ$hO1EmYi4yJooh62GuAPEMLoXDAI.VaZuT98J2s20w6U",
-            "$pbkdf2-sha256$x$y$z", "pbkdf2_sha256$1000$salt", "pbkdf2_sha256$1000$salt$AAAA", "pbkdf2_sha256$-1$salt$ljsUtV4gRvnnFVCD5/qeiuOvJT5eaaEVsuO9+nmHggo=",
-            "bcrypt$", "bcrypt_sha256$$", "scrypt$16384$salt$8$5$", "scrypt$1000$salt$8$5$YO/SirYb", "scrypt$$$$$", "argon2$argon2id$v=19$m=1,t=1,p=1$a$b",
+            "",
+            "$",
+            "$2b$",
+            "plain",
+            "$2x$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+            "$2$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+            "$2b$04$äbcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIr",
+            "$2b$+4$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+            "$2b$03$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+            "$bcrypt-sha256$",
+            "$bcrypt-sha256$v=3,t=2b,r=4$l5Fq18PmCy7vkfVbefiTxu$j.6I3c1GYl/ZToYNWYEXx2kv7yL5Cue",
+            "$bcrypt-sha256$2b,4$short$x",
+            "$pbkdf2-sha256$0$C2GMkXKuNeZ8D8FYC2HMuQ$hO1EmYi4yJooh62GuAPEMLoXDAI.VaZuT98J2s20w6U",
+            "$pbkdf2-sha256$x$y$z",
+            "pbkdf2_sha256$1000$salt",
+            "pbkdf2_sha256$1000$salt$AAAA",
+            "pbkdf2_sha256$-1$salt$ljsUtV4gRvnnFVCD5/qeiuOvJT5eaaEVsuO9+nmHggo=",
+            "bcrypt$",
+            "bcrypt_sha256$$",
+            "scrypt$16384$salt$8$5$",
+            "scrypt$1000$salt$8$5$YO/SirYb",
+            "scrypt$$$$$",
+            "argon2$argon2id$v=19$m=1,t=1,p=1$a$b",
         ] {
             assert_eq!(Stored::parse(text), Err(Unreadable::Malformed), "{text}");
         }

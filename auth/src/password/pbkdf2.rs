@@ -28,24 +28,43 @@ impl Pbkdf2 {
     pub fn parse_passlib(rest: &str) -> Result<Self, Unreadable> {
         let [iterations, salt, digest] = split(rest)?;
         let base64 = adapted();
-        Self::new(iterations, base64.decode(salt).map_err(|_| Unreadable::Malformed)?, base64.decode(digest))
+        Self::new(
+            iterations,
+            base64.decode(salt).map_err(|_| Unreadable::Malformed)?,
+            base64.decode(digest),
+        )
     }
 
     /// What follows `pbkdf2_sha256$`: `870000$<salt as it is>$<standard base64>`; the iterations differ per row.
     pub fn parse_django(rest: &str) -> Result<Self, Unreadable> {
         let [iterations, salt, digest] = split(rest)?;
-        Self::new(iterations, salt.as_bytes().to_vec(), STANDARD.decode(digest))
+        Self::new(
+            iterations,
+            salt.as_bytes().to_vec(),
+            STANDARD.decode(digest),
+        )
     }
 
-    fn new(iterations: &str, salt: Vec<u8>, digest: Result<Vec<u8>, base64::DecodeError>) -> Result<Self, Unreadable> {
+    fn new(
+        iterations: &str,
+        salt: Vec<u8>,
+        digest: Result<Vec<u8>, base64::DecodeError>,
+    ) -> Result<Self, Unreadable> {
         if !iterations.bytes().all(|b| b.is_ascii_digit()) || salt.len() > MAX_SALT {
             return Err(Unreadable::Malformed);
         }
-        let digest = digest.ok().and_then(|d| d.try_into().ok()).ok_or(Unreadable::Malformed)?;
+        let digest = digest
+            .ok()
+            .and_then(|d| d.try_into().ok())
+            .ok_or(Unreadable::Malformed)?;
         match iterations.parse::<u64>() {
             Ok(0) | Err(_) => Err(Unreadable::Malformed),
             Ok(n) => match u32::try_from(n) {
-                Ok(iterations @ 1..=MAX_ITERATIONS) => Ok(Self { iterations, salt, digest }),
+                Ok(iterations @ 1..=MAX_ITERATIONS) => Ok(Self {
+                    iterations,
+                    salt,
+                    digest,
+                }),
                 _ => Err(Unreadable::TooCostly),
             },
         }
@@ -53,7 +72,11 @@ impl Pbkdf2 {
 
     /// Computes and compares.
     pub fn matches(&self, password: &str) -> bool {
-        let made = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), &self.salt, self.iterations);
+        let made = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(
+            password.as_bytes(),
+            &self.salt,
+            self.iterations,
+        );
         made.ct_eq(&self.digest).into()
     }
 }
@@ -63,6 +86,11 @@ fn split(rest: &str) -> Result<[&str; 3], Unreadable> {
 }
 
 fn adapted() -> GeneralPurpose {
-    let alphabet = Alphabet::new("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./").expect("64 different characters");
-    GeneralPurpose::new(&alphabet, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone))
+    let alphabet =
+        Alphabet::new("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./")
+            .expect("64 different characters");
+    GeneralPurpose::new(
+        &alphabet,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireNone),
+    )
 }

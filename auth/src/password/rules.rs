@@ -9,7 +9,11 @@ pub struct Denylist(Vec<&'static str>);
 
 impl Default for Denylist {
     fn default() -> Self {
-        Self(include_str!("../../data/common-passwords.txt").lines().collect())
+        Self(
+            include_str!("../../data/common-passwords.txt")
+                .lines()
+                .collect(),
+        )
     }
 }
 
@@ -17,7 +21,9 @@ impl Denylist {
     /// Whether the password is on the list; upper and lower case are the same.
     #[must_use]
     pub fn contains(&self, password: &str) -> bool {
-        self.0.binary_search(&password.to_lowercase().as_str()).is_ok()
+        self.0
+            .binary_search(&password.to_lowercase().as_str())
+            .is_ok()
     }
 
     /// How many entries there are.
@@ -44,7 +50,10 @@ impl PasswordRules {
     /// `min_chars` as `auth.password_min`; `common` refuses common ones (`auth.password_denylist`).
     #[must_use]
     pub fn new(min_chars: usize, common: bool) -> Self {
-        Self { min_chars, denylist: common.then(Denylist::default) }
+        Self {
+            min_chars,
+            denylist: common.then(Denylist::default),
+        }
     }
 
     /// Says what is wrong with a new password of the person with these login names, or nothing.
@@ -64,7 +73,11 @@ impl PasswordRules {
         if folded == username.to_lowercase() || email.is_some_and(|e| folded == e.to_lowercase()) {
             return Some("must not be the e-mail address or the username".to_owned());
         }
-        if self.denylist.as_ref().is_some_and(|list| list.contains(password)) {
+        if self
+            .denylist
+            .as_ref()
+            .is_some_and(|list| list.contains(password))
+        {
             return Some("is one of the most common passwords".to_owned());
         }
         None
@@ -101,6 +114,9 @@ mod tests {
         assert!(refused("PassWord123").is_some());
         assert!(refused("good\0password").is_some());
         assert_eq!(refused("correct horse battery staple"), None);
-        assert_eq!(PasswordRules::new(8, false).refuse("password123", None, "x"), None);
+        assert_eq!(
+            PasswordRules::new(8, false).refuse("password123", None, "x"),
+            None
+        );
     }
 }

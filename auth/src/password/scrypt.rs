@@ -23,25 +23,45 @@ pub struct Scrypt {
 impl Scrypt {
     /// What follows `scrypt$`: `N$<salt as it is>$r$p$<standard base64, 64 bytes>`.
     pub fn parse(rest: &str) -> Result<Self, Unreadable> {
-        let [n, salt, r, p, digest] = <[&str; 5]>::try_from(rest.split('$').collect::<Vec<_>>()).map_err(|_| Unreadable::Malformed)?;
+        let [n, salt, r, p, digest] = <[&str; 5]>::try_from(rest.split('$').collect::<Vec<_>>())
+            .map_err(|_| Unreadable::Malformed)?;
         let (n, r, p) = (number(n)?, number(r)?, number(p)?);
         if !n.is_power_of_two() || n < 2 || r == 0 || p == 0 {
             return Err(Unreadable::Malformed);
         }
-        let digest = STANDARD.decode(digest).ok().and_then(|d| d.try_into().ok()).ok_or(Unreadable::Malformed)?;
+        let digest = STANDARD
+            .decode(digest)
+            .ok()
+            .and_then(|d| d.try_into().ok())
+            .ok_or(Unreadable::Malformed)?;
         let work = u64::from(n).saturating_mul(u64::from(r));
         if work.saturating_mul(128) > MAX_MEMORY || work.saturating_mul(u64::from(p)) > MAX_WORK {
             return Err(Unreadable::TooCostly);
         }
         let log_n = u8::try_from(n.trailing_zeros()).map_err(|_| Unreadable::Malformed)?;
-        Ok(Self { log_n, r, p, salt: salt.to_owned(), digest })
+        Ok(Self {
+            log_n,
+            r,
+            p,
+            salt: salt.to_owned(),
+            digest,
+        })
     }
 
     /// Computes and compares.
     pub fn matches(&self, password: &str) -> bool {
-        let Ok(params) = scrypt::Params::new(self.log_n, self.r, self.p) else { return false };
+        let Ok(params) = scrypt::Params::new(self.log_n, self.r, self.p) else {
+            return false;
+        };
         let mut made = [0; 64];
-        scrypt::scrypt(password.as_bytes(), self.salt.as_bytes(), &params, &mut made).is_ok() && bool::from(made.ct_eq(&self.digest))
+        scrypt::scrypt(
+            password.as_bytes(),
+            self.salt.as_bytes(),
+            &params,
+            &mut made,
+        )
+        .is_ok()
+            && bool::from(made.ct_eq(&self.digest))
     }
 }
 

@@ -30,9 +30,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let ClientAddress(address) = ClientAddress::from_request_parts(parts, state).await?;
-        let request_id = kit::server::request_id().and_then(|id| id.to_str().ok().map(str::to_owned));
-        let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(Self { origin: Origin { actor: None, address, request_id }, user_agent })
+        let request_id =
+            kit::server::request_id().and_then(|id| id.to_str().ok().map(str::to_owned));
+        let user_agent = parts
+            .headers
+            .get(USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        Ok(Self {
+            origin: Origin {
+                actor: None,
+                address,
+                request_id,
+            },
+            user_agent,
+        })
     }
 }
 
@@ -55,7 +67,9 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
-        Json::from_request(Request::from_parts(parts, bytes.into()), state).await.map(|Json(body)| Self(body))
+        Json::from_request(Request::from_parts(parts, bytes.into()), state)
+            .await
+            .map(|Json(body)| Self(body))
     }
 }
 
@@ -64,8 +78,16 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
 /// # Errors
 /// 428 `precondition_required` when it is missing; one that no account ever had is merely stale, so it is -1.
 pub fn if_match(headers: &HeaderMap) -> Result<i64, crate::error::Error> {
-    let value = headers.get(http::header::IF_MATCH).ok_or(crate::error::Error::PreconditionRequired)?;
-    let version = value.to_str().ok().and_then(|text| text.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok());
+    let value = headers
+        .get(http::header::IF_MATCH)
+        .ok_or(crate::error::Error::PreconditionRequired)?;
+    let version = value.to_str().ok().and_then(|text| {
+        text.trim()
+            .strip_prefix('"')?
+            .strip_suffix('"')?
+            .parse()
+            .ok()
+    });
     Ok(version.unwrap_or(-1))
 }
 

@@ -8,5 +8,10 @@ use crate::state::Auth;
 
 /// That it answers. `/health` and `/api/auth/health` are kit's.
 pub async fn health(_: Anyone, State(auth): State<Auth>) -> Json<Live> {
-    Json(Live { status: "healthy", service: "auth", version: kit::VERSION, timestamp: auth.clock.now() })
+    Json(Live {
+        status: "healthy",
+        service: "auth",
+        version: kit::VERSION,
+        timestamp: auth.clock.now(),
+    })
 }

@@ -26,14 +26,33 @@ pub struct Login {
 }
 
 /// Opens a session.
-pub async fn login(_: Anyone, State(auth): State<Auth>, client: Client, Json(body): Json<Login>) -> Result<Json<Tokens>, Problem> {
+pub async fn login(
+    _: Anyone,
+    State(auth): State<Auth>,
+    client: Client,
+    Json(body): Json<Login>,
+) -> Result<Json<Tokens>, Problem> {
     let name = match (body.email, body.username) {
         (Some(name), None) | (None, Some(name)) => name,
-        (None, None) => return Err(Error::Invalid("email", "or username is required".to_owned()).into()),
-        (Some(_), Some(_)) => return Err(Error::Invalid("username", "cannot be given beside email".to_owned()).into()),
+        (None, None) => {
+            return Err(Error::Invalid("email", "or username is required".to_owned()).into());
+        }
+        (Some(_), Some(_)) => {
+            return Err(
+                Error::Invalid("username", "cannot be given beside email".to_owned()).into(),
+            );
+        }
     };
     if name.len() > LONGEST_NAME {
         return Err(Error::Invalid("email", "is too long".to_owned()).into());
     }
-    Ok(Json(auth.log_in(&name, &body.password, &client.origin, client.user_agent.as_deref()).await?))
+    Ok(Json(
+        auth.log_in(
+            &name,
+            &body.password,
+            &client.origin,
+            client.user_agent.as_deref(),
+        )
+        .await?,
+    ))
 }

@@ -43,13 +43,23 @@ pub async fn logout(
     OptionalJson(body): OptionalJson<Logout>,
 ) -> Result<Json<LoggedOut>, Problem> {
     let token = bearer(&headers)?.ok_or_else(no_credential)?;
-    let claims = auth.keys.verify_cached(token, auth.clock.now()).map_err(refused)?;
+    let claims = auth
+        .keys
+        .verify_cached(token, auth.clock.now())
+        .map_err(refused)?;
     if claims.kind != TokenKind::Person {
-        return Err(Problem::unauthorized_as("wrong_token_kind", "This token is of another kind than this route takes"));
+        return Err(Problem::unauthorized_as(
+            "wrong_token_kind",
+            "This token is of another kind than this route takes",
+        ));
     }
     let who = person(&claims)?;
     let origin = client.origin.by(who.user);
-    let mut which = vec![if body.everywhere { Which::All } else { Which::One(who.session) }];
+    let mut which = vec![if body.everywhere {
+        Which::All
+    } else {
+        Which::One(who.session)
+    }];
     if let Some(token) = &body.refresh_token
         && let Some(session) = auth.store.session_of_token(token, who.user).await?
         && session != who.session
@@ -57,10 +67,17 @@ pub async fn logout(
         which.push(Which::One(session));
     }
     for which in which {
-        match auth.store.end(who.user, which, RevokeReason::Logout, origin.clone()).await {
+        match auth
+            .store
+            .end(who.user, which, RevokeReason::Logout, origin.clone())
+            .await
+        {
             Ok(()) | Err(Error::SessionNotFound) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Json(LoggedOut { success: true, message: "Logged out" }))
+    Ok(Json(LoggedOut {
+        success: true,
+        message: "Logged out",
+    }))
 }

@@ -30,7 +30,10 @@ pub struct Change {
 /// The own account, with its version as `ETag`.
 pub async fn read(Member(who): Member, State(auth): State<Auth>) -> Result<Tagged, Problem> {
     let known = auth.present(&who)?;
-    Ok(([(ETAG, etag(known.account.version))], Json(known.account.user())))
+    Ok((
+        [(ETAG, etag(known.account.version))],
+        Json(known.account.user()),
+    ))
 }
 
 /// Changes the own names; `If-Match` says which version was seen.
@@ -44,12 +47,33 @@ pub async fn change(
     auth.present(&who)?;
     let version = if_match(&headers)?;
     let wrong = [
-        ("first_name", body.first_name.as_deref().and_then(names::refuse_name)),
-        ("last_name", body.last_name.as_deref().and_then(names::refuse_name)),
-        ("username", body.username.as_deref().and_then(names::refuse_username)),
+        (
+            "first_name",
+            body.first_name.as_deref().and_then(names::refuse_name),
+        ),
+        (
+            "last_name",
+            body.last_name.as_deref().and_then(names::refuse_name),
+        ),
+        (
+            "username",
+            body.username.as_deref().and_then(names::refuse_username),
+        ),
     ];
-    fields(wrong.into_iter().filter_map(|(field, reason)| Some((field, reason?.to_owned()))).collect())?;
-    let changes = Changes { first_name: body.first_name, last_name: body.last_name, username: body.username };
-    let account = auth.store.change(who.user, version, changes, client.origin.by(who.user)).await?;
+    fields(
+        wrong
+            .into_iter()
+            .filter_map(|(field, reason)| Some((field, reason?.to_owned())))
+            .collect(),
+    )?;
+    let changes = Changes {
+        first_name: body.first_name,
+        last_name: body.last_name,
+        username: body.username,
+    };
+    let account = auth
+        .store
+        .change(who.user, version, changes, client.origin.by(who.user))
+        .await?;
     Ok(([(ETAG, etag(account.version))], Json(account.user())))
 }

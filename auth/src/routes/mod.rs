@@ -18,7 +18,7 @@ mod verify;
 pub use register::Names;
 
 use http::Method;
-use kit::routes::{Access, Endpoint, Rate, RouteError, RouteSet, Routes};
+use kit::routes::{Access, Api, Endpoint, Rate, RouteError, RouteSet, Routes};
 
 use crate::state::Auth;
 
@@ -30,40 +30,195 @@ const BODY: usize = 16 * 1024;
 /// # Errors
 /// A mistake in the table.
 pub fn routes(state: Auth) -> Result<RouteSet, RouteError> {
+    table().build(state)
+}
+
+/// The same as data, without running the service.
+///
+/// # Errors
+/// A mistake in the table.
+pub fn api() -> Result<Api, RouteError> {
+    table().describe()
+}
+
+fn table() -> Routes<Auth> {
     use Access::{Authenticated, Internal, Public};
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
     Table(Routes::new("auth"))
-        .add(&post, "/auth/register", Public, register::register, "Register an account")
-        .add(&post, "/users/register", Public, register::register, "Register an account (001 path)")
-        .add(&post, "/auth/login", Public, login::login, "Log in with e-mail or username")
-        .add(&post, "/users/login", Public, login::login, "Log in (001 path)")
+        .add(
+            &post,
+            "/auth/register",
+            Public,
+            register::register,
+            "Register an account",
+        )
+        .add(
+            &post,
+            "/users/register",
+            Public,
+            register::register,
+            "Register an account (001 path)",
+        )
+        .add(
+            &post,
+            "/auth/login",
+            Public,
+            login::login,
+            "Log in with e-mail or username",
+        )
+        .add(
+            &post,
+            "/users/login",
+            Public,
+            login::login,
+            "Log in (001 path)",
+        )
         // public: signing out twice is fine, and the second time the session is gone
-        .add(&post, "/auth/logout", Public, logout::logout, "End this session, or all")
-        .add(&post, "/users/logout", Public, logout::logout, "End this session (001 path)")
-        .add(&post, "/auth/refresh", Public, refresh::refresh, "Exchange a refresh token")
-        .add(&post, "/users/token/refresh", Public, refresh::refresh, "Exchange a refresh token (001 path)")
-        .add(&get, "/auth/verify", Public, verify::verify, "Say whose token this is")
-        .add(&get, "/users/validate-token", Public, verify::validate_token, "Say whose token this is (001 path)")
-        .add(&post, "/users/validate-token", Public, verify::validate_token, "Say whose token this is (001 path)")
-        .add(&get, "/users/health", Public, health::health, "Whether the service answers (001 path)")
-        .add(&get, "/auth/setup", Public, setup::needed, "Whether the school still needs its first administrator")
-        .add(&post, "/auth/setup", Public, setup::set_up, "Make the first administrator")
-        .add(&get, "/auth/me", Authenticated, me::read, "Read the own account")
-        .add(&put, "/auth/me", Authenticated, me::change, "Change the own names")
-        .add(&get, "/auth/sessions", Authenticated, sessions::list, "List the own sessions")
-        .add(&delete, "/auth/sessions/{id}", Authenticated, sessions::end, "End one of the own sessions")
-        .add(&post, "/auth/change-password", Authenticated, password::change, "Change the own password")
-        .add(&post, "/users/change-password", Authenticated, password::change, "Change the own password (001 path)")
-        .add(&post, "/auth/users", Authenticated, users::create, "Make an account")
-        .add(&put, "/auth/users/{id}/roles", Authenticated, users::set_roles, "Give an account its roles")
-        .add(&delete, "/auth/users/{id}", Authenticated, users::deactivate, "Deactivate an account")
-        .add(&post, "/internal/auth/service-token", Internal, service_token::issue, "Issue a service token")
+        .add(
+            &post,
+            "/auth/logout",
+            Public,
+            logout::logout,
+            "End this session, or all",
+        )
+        .add(
+            &post,
+            "/users/logout",
+            Public,
+            logout::logout,
+            "End this session (001 path)",
+        )
+        .add(
+            &post,
+            "/auth/refresh",
+            Public,
+            refresh::refresh,
+            "Exchange a refresh token",
+        )
+        .add(
+            &post,
+            "/users/token/refresh",
+            Public,
+            refresh::refresh,
+            "Exchange a refresh token (001 path)",
+        )
+        .add(
+            &get,
+            "/auth/verify",
+            Public,
+            verify::verify,
+            "Say whose token this is",
+        )
+        .add(
+            &get,
+            "/users/validate-token",
+            Public,
+            verify::validate_token,
+            "Say whose token this is (001 path)",
+        )
+        .add(
+            &post,
+            "/users/validate-token",
+            Public,
+            verify::validate_token,
+            "Say whose token this is (001 path)",
+        )
+        .add(
+            &get,
+            "/users/health",
+            Public,
+            health::health,
+            "Whether the service answers (001 path)",
+        )
+        .add(
+            &get,
+            "/auth/setup",
+            Public,
+            setup::needed,
+            "Whether the school still needs its first administrator",
+        )
+        .add(
+            &post,
+            "/auth/setup",
+            Public,
+            setup::set_up,
+            "Make the first administrator",
+        )
+        .add(
+            &get,
+            "/auth/me",
+            Authenticated,
+            me::read,
+            "Read the own account",
+        )
+        .add(
+            &put,
+            "/auth/me",
+            Authenticated,
+            me::change,
+            "Change the own names",
+        )
+        .add(
+            &get,
+            "/auth/sessions",
+            Authenticated,
+            sessions::list,
+            "List the own sessions",
+        )
+        .add(
+            &delete,
+            "/auth/sessions/{id}",
+            Authenticated,
+            sessions::end,
+            "End one of the own sessions",
+        )
+        .add(
+            &post,
+            "/auth/change-password",
+            Authenticated,
+            password::change,
+            "Change the own password",
+        )
+        .add(
+            &post,
+            "/users/change-password",
+            Authenticated,
+            password::change,
+            "Change the own password (001 path)",
+        )
+        .add(
+            &post,
+            "/auth/users",
+            Authenticated,
+            users::create,
+            "Make an account",
+        )
+        .add(
+            &put,
+            "/auth/users/{id}/roles",
+            Authenticated,
+            users::set_roles,
+            "Give an account its roles",
+        )
+        .add(
+            &delete,
+            "/auth/users/{id}",
+            Authenticated,
+            users::deactivate,
+            "Deactivate an account",
+        )
+        .add(
+            &post,
+            "/internal/auth/service-token",
+            Internal,
+            service_token::issue,
+            "Issue a service token",
+        )
         .0
         .any("/auth/validate", Public, Rate::Exempt, validate::validate)
         .says("Decide who is calling (forward-auth)")
         .body_limit(BODY)
         .quiet()
-        .build(state)
 }
 
 /// The routes so far; each counts in the limit per address and has the same limit for its body.
@@ -75,6 +230,11 @@ impl Table {
         H: Endpoint<T, Auth>,
         T: 'static,
     {
-        Self(self.0.route(method.clone(), path, access, Rate::General, handler).says(says).body_limit(BODY))
+        Self(
+            self.0
+                .route(method.clone(), path, access, Rate::General, handler)
+                .says(says)
+                .body_limit(BODY),
+        )
     }
 }

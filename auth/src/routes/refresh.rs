@@ -18,7 +18,21 @@ pub struct Refresh {
 }
 
 /// Exchanges it; the access token carries the roles of now.
-pub async fn refresh(_: Anyone, State(auth): State<Auth>, client: Client, Json(body): Json<Refresh>) -> Result<Json<Tokens>, Problem> {
-    let done = auth.store.refresh(&body.refresh_token, auth.config.idle(), client.origin).await?;
-    Ok(Json(auth.tokens(&done.account, &done.session, &done.token, false, "Token refreshed")))
+pub async fn refresh(
+    _: Anyone,
+    State(auth): State<Auth>,
+    client: Client,
+    Json(body): Json<Refresh>,
+) -> Result<Json<Tokens>, Problem> {
+    let done = auth
+        .store
+        .refresh(&body.refresh_token, auth.config.idle(), client.origin)
+        .await?;
+    Ok(Json(auth.tokens(
+        &done.account,
+        &done.session,
+        &done.token,
+        false,
+        "Token refreshed",
+    )))
 }

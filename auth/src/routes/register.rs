@@ -38,14 +38,33 @@ pub struct Registered {
 }
 
 /// Makes an account with role `member`.
-pub async fn register(_: Anyone, State(auth): State<Auth>, client: Client, Json(body): Json<Register>) -> std::result::Result<Json<Registered>, Problem> {
+pub async fn register(
+    _: Anyone,
+    State(auth): State<Auth>,
+    client: Client,
+    Json(body): Json<Register>,
+) -> std::result::Result<Json<Registered>, Problem> {
     if auth.config.registration != Registration::Open {
         return Err(Error::RegistrationClosed.into());
     }
     auth.admit_register(client.origin.address)?;
-    let new = auth.new_account(Names { email: Some(body.email), username: body.username, ..Names::default() }, Roles::MEMBER, Some(&body.password)).await?;
+    let new = auth
+        .new_account(
+            Names {
+                email: Some(body.email),
+                username: body.username,
+                ..Names::default()
+            },
+            Roles::MEMBER,
+            Some(&body.password),
+        )
+        .await?;
     let user = auth.store.create(new, client.origin, None).await?;
-    Ok(Json(Registered { id: user.id, email: user.email, username: user.username }))
+    Ok(Json(Registered {
+        id: user.id,
+        email: user.email,
+        username: user.username,
+    }))
 }
 
 /// The names of a new account, not judged yet.
@@ -73,7 +92,12 @@ impl Names {
             ("first_name", names::refuse_name(&self.first_name)),
             ("last_name", names::refuse_name(&self.last_name)),
         ];
-        fields(judged.into_iter().filter_map(|(field, reason)| Some((field, reason?.to_owned()))).collect())
+        fields(
+            judged
+                .into_iter()
+                .filter_map(|(field, reason)| Some((field, reason?.to_owned())))
+                .collect(),
+        )
     }
 }
 
@@ -82,7 +106,11 @@ impl Names {
 /// # Errors
 /// [`Error::InvalidFields`].
 pub fn fields(wrong: Vec<(&'static str, String)>) -> Result<()> {
-    if wrong.is_empty() { Ok(()) } else { Err(Error::InvalidFields(wrong)) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::InvalidFields(wrong))
+    }
 }
 
 impl Auth {
@@ -90,13 +118,23 @@ impl Auth {
     ///
     /// # Errors
     /// [`Error::InvalidFields`], [`Error::Busy`].
-    pub async fn new_account(&self, names: Names, roles: Roles, password: Option<&SecretString>) -> Result<NewAccount> {
+    pub async fn new_account(
+        &self,
+        names: Names,
+        roles: Roles,
+        password: Option<&SecretString>,
+    ) -> Result<NewAccount> {
         let mut wrong = match names.judge() {
             Err(Error::InvalidFields(wrong)) => wrong,
             other => other.map(|()| Vec::new())?,
         };
         if let Some(password) = password
-            && let Err(Error::Invalid(field, reason)) = self.judge_password("password", password, names.email.as_deref(), &names.username)
+            && let Err(Error::Invalid(field, reason)) = self.judge_password(
+                "password",
+                password,
+                names.email.as_deref(),
+                &names.username,
+            )
         {
             wrong.push((field, reason));
         }

@@ -16,10 +16,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::caller::Client;
-use crate::{
-    state::Auth,
-    tokens::{SERVICE_TTL},
-};
+use crate::{state::Auth, tokens::SERVICE_TTL};
 
 /// A service's name and secret (`Authorization: Basic`), not checked yet.
 #[derive(Debug)]
@@ -38,12 +35,22 @@ impl<S: Send + Sync> FromRequestParts<S> for ServiceCredential {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let mut values = parts.headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else { return Err(refused()) };
-        let encoded = value.to_str().ok().and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
-        let decoded = encoded.and_then(|(_, encoded)| String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok());
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(refused());
+        };
+        let encoded = value
+            .to_str()
+            .ok()
+            .and_then(|text| text.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"));
+        let decoded = encoded
+            .and_then(|(_, encoded)| String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok());
         let decoded = decoded.ok_or_else(refused)?;
         let (name, secret) = decoded.split_once(':').ok_or_else(refused)?;
-        Ok(Self { name: name.to_owned(), secret: secret.to_owned().into() })
+        Ok(Self {
+            name: name.to_owned(),
+            secret: secret.to_owned().into(),
+        })
     }
 }
 
@@ -56,14 +63,33 @@ pub struct ServiceToken {
 }
 
 /// Issues it.
-pub async fn issue(caller: ServiceCredential, State(auth): State<Auth>, client: Client) -> Result<Json<ServiceToken>, Problem> {
-    if !auth.store.admit_service(&caller.name, caller.secret.expose_secret(), &client.origin).await? {
+pub async fn issue(
+    caller: ServiceCredential,
+    State(auth): State<Auth>,
+    client: Client,
+) -> Result<Json<ServiceToken>, Problem> {
+    if !auth
+        .store
+        .admit_service(&caller.name, caller.secret.expose_secret(), &client.origin)
+        .await?
+    {
         return Err(refused());
     }
-    Ok(Json(ServiceToken { access_token: auth.service_token(&caller.name), token_type: "bearer", expires_in: SERVICE_TTL }))
+    Ok(Json(ServiceToken {
+        access_token: auth.service_token(&caller.name),
+        token_type: "bearer",
+        expires_in: SERVICE_TTL,
+    }))
 }
 
 fn refused() -> Problem {
-    Problem::new(http::StatusCode::UNAUTHORIZED, "invalid_credentials", "Invalid credentials")
-        .header(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"service\""))
+    Problem::new(
+        http::StatusCode::UNAUTHORIZED,
+        "invalid_credentials",
+        "Invalid credentials",
+    )
+    .header(
+        WWW_AUTHENTICATE,
+        HeaderValue::from_static("Basic realm=\"service\""),
+    )
 }

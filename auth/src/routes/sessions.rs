@@ -24,7 +24,10 @@ pub struct SessionView {
 }
 
 /// The own living sessions, newest first, whole.
-pub async fn list(Member(who): Member, State(auth): State<Auth>) -> Result<Json<Page<SessionView>>, Problem> {
+pub async fn list(
+    Member(who): Member,
+    State(auth): State<Auth>,
+) -> Result<Json<Page<SessionView>>, Problem> {
     auth.present(&who)?;
     let sessions = auth.store.sessions(who.user).await?;
     let items = sessions.into_iter().map(|session| SessionView {
@@ -36,12 +39,27 @@ pub async fn list(Member(who): Member, State(auth): State<Auth>) -> Result<Json<
         device_label: session.label,
         current: session.id == who.session,
     });
-    Ok(Json(Page { items: items.collect(), next_cursor: None }))
+    Ok(Json(Page {
+        items: items.collect(),
+        next_cursor: None,
+    }))
 }
 
 /// Ends an own session; another person's is not found.
-pub async fn end(Member(who): Member, State(auth): State<Auth>, client: Client, Path(id): Path<Uuid>) -> Result<NoContent, Problem> {
+pub async fn end(
+    Member(who): Member,
+    State(auth): State<Auth>,
+    client: Client,
+    Path(id): Path<Uuid>,
+) -> Result<NoContent, Problem> {
     auth.present(&who)?;
-    auth.store.end(who.user, Which::One(id), RevokeReason::Revoked, client.origin.by(who.user)).await?;
+    auth.store
+        .end(
+            who.user,
+            Which::One(id),
+            RevokeReason::Revoked,
+            client.origin.by(who.user),
+        )
+        .await?;
     Ok(NoContent)
 }

@@ -30,24 +30,50 @@ pub struct SetUp {
 
 /// Says whether it is needed.
 pub async fn needed(_: Anyone, State(auth): State<Auth>) -> Json<Needed> {
-    Json(Needed { needed: !auth.store.memory().has_admin() })
+    Json(Needed {
+        needed: !auth.store.memory().has_admin(),
+    })
 }
 
 /// Makes the first administrator and signs them in.
-pub async fn set_up(_: Anyone, State(auth): State<Auth>, client: Client, Json(body): Json<SetUp>) -> Result<Created<Tokens>, Problem> {
+pub async fn set_up(
+    _: Anyone,
+    State(auth): State<Auth>,
+    client: Client,
+    Json(body): Json<SetUp>,
+) -> Result<Created<Tokens>, Problem> {
     if auth.store.memory().has_admin() {
         return Err(Error::AlreadySetUp.into());
     }
     auth.admit_register(client.origin.address)?;
     // before the password is hashed: who has not the token costs no hash
-    if !auth.store.setup_token_waits(body.setup_token.expose_secret()).await? {
+    if !auth
+        .store
+        .setup_token_waits(body.setup_token.expose_secret())
+        .await?
+    {
         return Err(Error::SetupTokenInvalid.into());
     }
-    let names = Names { email: Some(body.email), username: body.username, ..Names::default() };
-    let new = auth.new_account(names, Roles::MEMBER.with(Role::Admin), Some(&body.password)).await?;
-    let account = auth.store.create_first_admin(body.setup_token.expose_secret(), new, client.origin.clone()).await?;
+    let names = Names {
+        email: Some(body.email),
+        username: body.username,
+        ..Names::default()
+    };
+    let new = auth
+        .new_account(names, Roles::MEMBER.with(Role::Admin), Some(&body.password))
+        .await?;
+    let account = auth
+        .store
+        .create_first_admin(body.setup_token.expose_secret(), new, client.origin.clone())
+        .await?;
     auth.remove_setup_file().await;
     let new = auth.new_session(account.id, None, client.user_agent);
     let (session, refresh) = auth.store.open_session(new, client.origin).await?;
-    Ok(Created(auth.tokens(&account, &session, &refresh, false, "Login successful")))
+    Ok(Created(auth.tokens(
+        &account,
+        &session,
+        &refresh,
+        false,
+        "Login successful",
+    )))
 }

@@ -39,37 +39,91 @@ pub struct RolesChange {
 }
 
 /// Makes an account; with an `Idempotency-Key`, once.
-pub async fn create(Admin(who): Admin, State(auth): State<Auth>, client: Client, headers: HeaderMap, Json(body): Json<NewUser>) -> Result<Created<User>, Problem> {
+pub async fn create(
+    Admin(who): Admin,
+    State(auth): State<Auth>,
+    client: Client,
+    headers: HeaderMap,
+    Json(body): Json<NewUser>,
+) -> Result<Created<User>, Problem> {
     let admin = auth.present_admin(&who)?;
     let once = match headers.get("idempotency-key") {
         None => None,
-        Some(key) => Some(Once { owner: format!("users:{admin}"), key: idempotency_key(key)?, request: serde_json::to_vec(&body).map_err(Problem::internal)? }),
+        Some(key) => Some(Once {
+            owner: format!("users:{admin}"),
+            key: idempotency_key(key)?,
+            request: serde_json::to_vec(&body).map_err(Problem::internal)?,
+        }),
     };
-    let names = Names { email: body.email, username: body.username, first_name: body.first_name, last_name: body.last_name };
-    let new = auth.new_account(names, body.roles.into_iter().collect(), None).await?;
-    Ok(Created(auth.store.create(new, client.origin.by(admin), once).await?))
+    let names = Names {
+        email: body.email,
+        username: body.username,
+        first_name: body.first_name,
+        last_name: body.last_name,
+    };
+    let new = auth
+        .new_account(names, body.roles.into_iter().collect(), None)
+        .await?;
+    Ok(Created(
+        auth.store
+            .create(new, client.origin.by(admin), once)
+            .await?,
+    ))
 }
 
 /// Gives an account exactly these roles. They count on the person's next request.
-pub async fn set_roles(Admin(who): Admin, State(auth): State<Auth>, client: Client, Path(id): Path<UserId>, Json(body): Json<RolesChange>) -> Result<Json<User>, Problem> {
+pub async fn set_roles(
+    Admin(who): Admin,
+    State(auth): State<Auth>,
+    client: Client,
+    Path(id): Path<UserId>,
+    Json(body): Json<RolesChange>,
+) -> Result<Json<User>, Problem> {
     let admin = auth.present_admin(&who)?;
     let reason = body.reason.trim().to_owned();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-        return Err(Error::Invalid("reason", format!("must have 1 to {LONGEST_REASON} characters")).into());
+        return Err(Error::Invalid(
+            "reason",
+            format!("must have 1 to {LONGEST_REASON} characters"),
+        )
+        .into());
     }
     let roles: Roles = body.roles.into_iter().collect();
-    let account = auth.store.set_roles(NewRoles { user: id, roles, reason }, client.origin.by(admin)).await?;
+    let account = auth
+        .store
+        .set_roles(
+            NewRoles {
+                user: id,
+                roles,
+                reason,
+            },
+            client.origin.by(admin),
+        )
+        .await?;
     Ok(Json(account.user()))
 }
 
 /// Deactivates an account and ends its sessions; twice is fine.
-pub async fn deactivate(Admin(who): Admin, State(auth): State<Auth>, client: Client, Path(id): Path<UserId>) -> Result<NoContent, Problem> {
+pub async fn deactivate(
+    Admin(who): Admin,
+    State(auth): State<Auth>,
+    client: Client,
+    Path(id): Path<UserId>,
+) -> Result<NoContent, Problem> {
     let admin = auth.present_admin(&who)?;
     auth.store.deactivate(id, client.origin.by(admin)).await?;
     Ok(NoContent)
 }
 
 fn idempotency_key(value: &http::HeaderValue) -> Result<String, Problem> {
-    let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
-    key.map(str::to_owned).ok_or_else(|| Problem::bad_request("bad_idempotency_key", "The Idempotency-Key must be 1 to 255 printable characters"))
+    let key = value
+        .to_str()
+        .ok()
+        .filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY);
+    key.map(str::to_owned).ok_or_else(|| {
+        Problem::bad_request(
+            "bad_idempotency_key",
+            "The Idempotency-Key must be 1 to 255 printable characters",
+        )
+    })
 }

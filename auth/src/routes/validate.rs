@@ -16,7 +16,12 @@ use crate::{decision::Caller, state::Auth};
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// 200 with the identity in headers, 200 without where nobody is good enough, or 401. Never a body.
-pub async fn validate(_: Anyone, State(auth): State<Auth>, uri: Uri, headers: HeaderMap) -> Response {
+pub async fn validate(
+    _: Anyone,
+    State(auth): State<Auth>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     match answer(&auth, &uri, &headers) {
         Ok(response) => response,
         Err(problem) => problem.header(CACHE_CONTROL, NO_STORE).into_response(),
@@ -24,7 +29,9 @@ pub async fn validate(_: Anyone, State(auth): State<Auth>, uri: Uri, headers: He
 }
 
 fn answer(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
-    let anonymous = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "anonymous=1"));
+    let anonymous = uri
+        .query()
+        .is_some_and(|query| query.split('&').any(|pair| pair == "anonymous=1"));
     let mut response = Response::default();
     let out = response.headers_mut();
     if let Caller::Person(person) = auth.recognise(headers, uri.query(), anonymous)? {

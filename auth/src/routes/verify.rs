@@ -29,23 +29,43 @@ pub struct Valid {
 }
 
 /// Says whose token it is and until when.
-pub async fn verify(_: Anyone, State(auth): State<Auth>, uri: Uri, headers: HeaderMap) -> Result<Json<Verified>, Problem> {
+pub async fn verify(
+    _: Anyone,
+    State(auth): State<Auth>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Json<Verified>, Problem> {
     let person = person(&auth, &uri, &headers)?;
-    let expires_at = DateTime::from_timestamp(person.claims.exp, 0).unwrap_or(person.live.session.absolute_expiry);
-    Ok(Json(Verified { valid: true, user: person.known.account.user(), expires_at }))
+    let expires_at = DateTime::from_timestamp(person.claims.exp, 0)
+        .unwrap_or(person.live.session.absolute_expiry);
+    Ok(Json(Verified {
+        valid: true,
+        user: person.known.account.user(),
+        expires_at,
+    }))
 }
 
 /// Says whose token it is.
-pub async fn validate_token(_: Anyone, State(auth): State<Auth>, uri: Uri, headers: HeaderMap) -> Result<Json<Valid>, Problem> {
+pub async fn validate_token(
+    _: Anyone,
+    State(auth): State<Auth>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Json<Valid>, Problem> {
     let person = person(&auth, &uri, &headers)?;
-    Ok(Json(Valid { valid: true, user: person.known.account.user() }))
+    Ok(Json(Valid {
+        valid: true,
+        user: person.known.account.user(),
+    }))
 }
 
 /// A refusal carries `valid: false` for clients that read nothing else.
 fn person(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<Recognised, Problem> {
-    let recognised = auth.recognise(headers, uri.query(), false).and_then(|caller| match caller {
-        Caller::Person(person) => Ok(person),
-        Caller::Anonymous => Err(no_credential()),
-    });
+    let recognised = auth
+        .recognise(headers, uri.query(), false)
+        .and_then(|caller| match caller {
+            Caller::Person(person) => Ok(person),
+            Caller::Anonymous => Err(no_credential()),
+        });
     recognised.map_err(|problem| problem.member("valid", false))
 }

@@ -57,36 +57,65 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UserExists`] when the address or the username is taken; a used key with another request.
-    pub async fn create(&self, new: NewAccount, origin: Origin, once: Option<Once>) -> Result<User> {
+    pub async fn create(
+        &self,
+        new: NewAccount,
+        origin: Origin,
+        once: Option<Once>,
+    ) -> Result<User> {
         self.step(async move |store: Self| {
             let now = store.clock.now();
             let mut tx = store.db.begin().await?;
             if let Some(once) = &once {
-                match idempotency::begin(&mut tx, &once.owner, &once.key, &once.request, now).await? {
+                match idempotency::begin(&mut tx, &once.owner, &once.key, &once.request, now)
+                    .await?
+                {
                     idempotency::Outcome::Fresh => {}
                     idempotency::Outcome::Replay(result) => {
                         tx.rollback().await?;
                         store.db.synced().await?;
-                        return serde_json::from_str(&result).map_err(|error| Error::Problem(kit::Problem::internal(error)));
+                        return serde_json::from_str(&result)
+                            .map_err(|error| Error::Problem(kit::Problem::internal(error)));
                     }
-                    idempotency::Outcome::Mismatch => return Err(Error::Problem(idempotency::mismatch())),
+                    idempotency::Outcome::Mismatch => {
+                        return Err(Error::Problem(idempotency::mismatch()));
+                    }
                 }
             }
             let account = store.insert(&mut tx, &new, &origin, now).await?;
             let user = account.user();
             if let Some(once) = &once {
-                let result = serde_json::to_string(&user).map_err(|error| Error::Problem(kit::Problem::internal(error)))?;
+                let result = serde_json::to_string(&user)
+                    .map_err(|error| Error::Problem(kit::Problem::internal(error)))?;
                 idempotency::finish(&mut tx, &once.owner, &once.key, &result).await?;
             }
-            store.commit(tx, Changed { account: Some(account), ..Changed::default() }).await?;
+            store
+                .commit(
+                    tx,
+                    Changed {
+                        account: Some(account),
+                        ..Changed::default()
+                    },
+                )
+                .await?;
             Ok(user)
         })
         .await
     }
 
     /// The rows, the event and the audit entry of a new account.
-    pub(super) async fn insert(&self, tx: &mut Tx, new: &NewAccount, origin: &Origin, now: DateTime<Utc>) -> Result<Account> {
-        let id: i64 = tx.query("UPDATE counters SET next = next + 1 WHERE name = $1 RETURNING next").bind("users").scalar().await?;
+    pub(super) async fn insert(
+        &self,
+        tx: &mut Tx,
+        new: &NewAccount,
+        origin: &Origin,
+        now: DateTime<Utc>,
+    ) -> Result<Account> {
+        let id: i64 = tx
+            .query("UPDATE counters SET next = next + 1 WHERE name = $1 RETURNING next")
+            .bind("users")
+            .scalar()
+            .await?;
         let email = new.email.as_deref().map(names::kept);
         let username = names::kept(&new.username);
         // the database judges uniqueness: of 64 who ask at once, one gets a row
@@ -128,7 +157,13 @@ impl Store {
             grant(tx, account.id, role, origin, None, now).await?;
         }
         self.tell(tx, UserEventKind::Created, &account, now).await?;
-        self.trace(tx, origin, now, Trace::of("user.created", account.id).changed(None, Some(&account))).await?;
+        self.trace(
+            tx,
+            origin,
+            now,
+            Trace::of("user.created", account.id).changed(None, Some(&account)),
+        )
+        .await?;
         Ok(account)
     }
 
@@ -136,7 +171,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Stale`], [`Error::UserExists`] when the username is taken, [`Error::UserNotFound`].
-    pub async fn change(&self, user: UserId, version: i64, changes: Changes, origin: Origin) -> Result<Account> {
+    pub async fn change(
+        &self,
+        user: UserId,
+        version: i64,
+        changes: Changes,
+        origin: Origin,
+    ) -> Result<Account> {
         self.step(async move |store: Self| {
             let now = store.clock.now();
             let mut tx = store.db.begin().await?;
@@ -187,7 +228,9 @@ impl Store {
             let now = store.clock.now();
             let mut tx = store.db.begin().await?;
             lock_admins(&mut tx).await?;
-            let before = row::account(&mut tx, new.user).await?.ok_or(Error::UserNotFound)?;
+            let before = row::account(&mut tx, new.user)
+                .await?
+                .ok_or(Error::UserNotFound)?;
             if before.roles == new.roles {
                 return Ok(before);
             }
@@ -197,16 +240,34 @@ impl Store {
             for role in Role::ALL.into_iter().filter(|role| *role != Role::Member) {
                 match (before.roles.contains(role), new.roles.contains(role)) {
                     (true, false) => revoke(&mut tx, new.user, role, now).await?,
-                    (false, true) => grant(&mut tx, new.user, role, &origin, Some(&new.reason), now).await?,
+                    (false, true) => {
+                        grant(&mut tx, new.user, role, &origin, Some(&new.reason), now).await?
+                    }
                     _ => {}
                 }
             }
             let version = bump(&mut tx, new.user, true).await?;
-            let after = Account { roles: new.roles, version, ..before.clone() };
-            store.tell(&mut tx, UserEventKind::RolesChanged, &after, now).await?;
-            let trace = Trace::of("roles.changed", new.user).changed(Some(&before), Some(&after)).because(new.reason);
+            let after = Account {
+                roles: new.roles,
+                version,
+                ..before.clone()
+            };
+            store
+                .tell(&mut tx, UserEventKind::RolesChanged, &after, now)
+                .await?;
+            let trace = Trace::of("roles.changed", new.user)
+                .changed(Some(&before), Some(&after))
+                .because(new.reason);
             store.trace(&mut tx, &origin, now, trace).await?;
-            store.commit(tx, Changed { account: Some(after.clone()), ..Changed::default() }).await?;
+            store
+                .commit(
+                    tx,
+                    Changed {
+                        account: Some(after.clone()),
+                        ..Changed::default()
+                    },
+                )
+                .await?;
             Ok(after)
         })
         .await
@@ -221,21 +282,57 @@ impl Store {
             let now = store.clock.now();
             let mut tx = store.db.begin().await?;
             lock_admins(&mut tx).await?;
-            let before = row::account(&mut tx, user).await?.ok_or(Error::UserNotFound)?;
+            let before = row::account(&mut tx, user)
+                .await?
+                .ok_or(Error::UserNotFound)?;
             if !before.active {
                 return Ok(());
             }
             if before.is_active_admin() {
                 needs_another_admin(&mut tx, user).await?;
             }
-            tx.query("UPDATE users SET active = $1 WHERE id = $2").bind(false).bind(user.0).execute().await?;
+            tx.query("UPDATE users SET active = $1 WHERE id = $2")
+                .bind(false)
+                .bind(user.0)
+                .execute()
+                .await?;
             let version = bump(&mut tx, user, false).await?;
-            let after = Account { active: false, version, ..before.clone() };
-            let ended = row::end_sessions(&mut tx, Ending::AllOf(user), now, RevokeReason::Deactivated.name()).await?;
-            store.tell(&mut tx, UserEventKind::Deleted, &after, now).await?;
-            store.tell_ended(&mut tx, &origin, &ended, RevokeReason::Deactivated, now).await?;
-            store.trace(&mut tx, &origin, now, Trace::of("user.deactivated", user).changed(Some(&before), Some(&after))).await?;
-            store.commit(tx, Changed { account: Some(after), ended, ..Changed::default() }).await
+            let after = Account {
+                active: false,
+                version,
+                ..before.clone()
+            };
+            let ended = row::end_sessions(
+                &mut tx,
+                Ending::AllOf(user),
+                now,
+                RevokeReason::Deactivated.name(),
+            )
+            .await?;
+            store
+                .tell(&mut tx, UserEventKind::Deleted, &after, now)
+                .await?;
+            store
+                .tell_ended(&mut tx, &origin, &ended, RevokeReason::Deactivated, now)
+                .await?;
+            store
+                .trace(
+                    &mut tx,
+                    &origin,
+                    now,
+                    Trace::of("user.deactivated", user).changed(Some(&before), Some(&after)),
+                )
+                .await?;
+            store
+                .commit(
+                    tx,
+                    Changed {
+                        account: Some(after),
+                        ended,
+                        ..Changed::default()
+                    },
+                )
+                .await
         })
         .await
     }
@@ -296,7 +393,10 @@ impl Store {
 
 /// Orders all changes of who is an active administrator: two who remove each other at once would else both succeed.
 pub(super) async fn lock_admins(tx: &mut Tx) -> Result<()> {
-    tx.query("UPDATE counters SET next = next WHERE name = $1").bind("users").execute().await?;
+    tx.query("UPDATE counters SET next = next WHERE name = $1")
+        .bind("users")
+        .execute()
+        .await?;
     Ok(())
 }
 
@@ -304,14 +404,30 @@ pub(super) async fn lock_admins(tx: &mut Tx) -> Result<()> {
 pub(super) async fn other_admins(tx: &mut Tx, except: UserId) -> Result<i64> {
     let sql = "SELECT COUNT(*) FROM role_grants g JOIN users u ON u.id = g.user_id \
                WHERE g.role = $1 AND g.until_at IS NULL AND u.active AND u.id <> $2";
-    Ok(tx.query(sql).bind(Role::Admin.name()).bind(except.0).scalar().await?)
+    Ok(tx
+        .query(sql)
+        .bind(Role::Admin.name())
+        .bind(except.0)
+        .scalar()
+        .await?)
 }
 
 async fn needs_another_admin(tx: &mut Tx, except: UserId) -> Result<()> {
-    if other_admins(tx, except).await? == 0 { Err(Error::LastAdmin) } else { Ok(()) }
+    if other_admins(tx, except).await? == 0 {
+        Err(Error::LastAdmin)
+    } else {
+        Ok(())
+    }
 }
 
-async fn grant(tx: &mut Tx, user: UserId, role: Role, origin: &Origin, reason: Option<&str>, now: DateTime<Utc>) -> Result<()> {
+async fn grant(
+    tx: &mut Tx,
+    user: UserId,
+    role: Role,
+    origin: &Origin,
+    reason: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<()> {
     // the same role twice within a microsecond: the later grant takes the row over
     tx.query(
         "INSERT INTO role_grants (user_id, role, granted_by, reason, from_at) VALUES ($1, $2, $3, $4, $5) \
@@ -329,11 +445,21 @@ async fn grant(tx: &mut Tx, user: UserId, role: Role, origin: &Origin, reason: O
 
 async fn revoke(tx: &mut Tx, user: UserId, role: Role, now: DateTime<Utc>) -> Result<()> {
     let sql = "UPDATE role_grants SET until_at = $1 WHERE user_id = $2 AND role = $3 AND until_at IS NULL";
-    tx.query(sql).bind(now).bind(user.0).bind(role.name()).execute().await?;
+    tx.query(sql)
+        .bind(now)
+        .bind(user.0)
+        .bind(role.name())
+        .execute()
+        .await?;
     Ok(())
 }
 
 async fn bump(tx: &mut Tx, user: UserId, roles: bool) -> Result<i64> {
     let sql = "UPDATE users SET version = version + 1, roles_version = roles_version + $1 WHERE id = $2 RETURNING version";
-    Ok(tx.query(sql).bind(i64::from(roles)).bind(user.0).scalar().await?)
+    Ok(tx
+        .query(sql)
+        .bind(i64::from(roles))
+        .bind(user.0)
+        .scalar()
+        .await?)
 }

@@ -18,12 +18,24 @@ impl Store {
     ///
     /// # Errors
     /// The store's.
-    pub async fn sync_credentials(&self, configured: &[(String, SecretString)]) -> std::result::Result<(), db::Error> {
+    pub async fn sync_credentials(
+        &self,
+        configured: &[(String, SecretString)],
+    ) -> std::result::Result<(), db::Error> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
-        let known: Vec<(String,)> = tx.query("SELECT name FROM service_credentials").all().await?;
-        for (gone,) in known.iter().filter(|(known,)| !configured.iter().any(|(name, _)| name == known)) {
-            tx.query("DELETE FROM service_credentials WHERE name = $1").bind(gone.clone()).execute().await?;
+        let known: Vec<(String,)> = tx
+            .query("SELECT name FROM service_credentials")
+            .all()
+            .await?;
+        for (gone,) in known
+            .iter()
+            .filter(|(known,)| !configured.iter().any(|(name, _)| name == known))
+        {
+            tx.query("DELETE FROM service_credentials WHERE name = $1")
+                .bind(gone.clone())
+                .execute()
+                .await?;
         }
         for (name, secret) in configured {
             tx.query(
@@ -45,11 +57,18 @@ impl Store {
     /// The store's.
     pub async fn admit_service(&self, name: &str, secret: &str, origin: &Origin) -> Result<bool> {
         let sql = "SELECT secret_hash FROM service_credentials WHERE name = $1";
-        let stored: Option<(Vec<u8>,)> = self.db.query(sql).bind(name.to_owned()).optional().await?;
+        let stored: Option<(Vec<u8>,)> =
+            self.db.query(sql).bind(name.to_owned()).optional().await?;
         let admitted = stored.is_some_and(|(stored,)| bool::from(stored.ct_eq(&hashed(secret))));
         if admitted {
             let mut tx = self.db.begin().await?;
-            let trace = Trace { action: "service_token.issued", object: format!("service:{name}"), reason: None, before: None, after: None };
+            let trace = Trace {
+                action: "service_token.issued",
+                object: format!("service:{name}"),
+                reason: None,
+                before: None,
+                after: None,
+            };
             self.trace(&mut tx, origin, self.clock.now(), trace).await?;
             tx.commit().await?;
         }

@@ -10,7 +10,11 @@ use crate::{error::Result, lockout::Failures, model::Origin};
 /// The key of a login name, known or not: a hash, so that the table names nobody.
 #[must_use]
 pub fn login_key(normalised: &str) -> [u8; 32] {
-    Sha256::new().chain_update(b"login:").chain_update(normalised.as_bytes()).finalize().into()
+    Sha256::new()
+        .chain_update(b"login:")
+        .chain_update(normalised.as_bytes())
+        .finalize()
+        .into()
 }
 
 impl Store {
@@ -19,7 +23,8 @@ impl Store {
     /// # Errors
     /// The store's.
     pub async fn locked_for(&self, key: [u8; 32], now: DateTime<Utc>) -> Result<Option<u64>> {
-        let sql = "SELECT window_start, count, locked_until FROM login_failures WHERE key_hash = $1";
+        let sql =
+            "SELECT window_start, count, locked_until FROM login_failures WHERE key_hash = $1";
         let counter: Option<Failures> = self.db.query(sql).bind(key.to_vec()).optional().await?;
         Ok(counter.and_then(|counter| counter.locked_for(now)))
     }
@@ -28,7 +33,12 @@ impl Store {
     ///
     /// # Errors
     /// The store's.
-    pub async fn count_failure(&self, key: [u8; 32], user: Option<UserId>, origin: Origin) -> Result<Option<u64>> {
+    pub async fn count_failure(
+        &self,
+        key: [u8; 32],
+        user: Option<UserId>,
+        origin: Origin,
+    ) -> Result<Option<u64>> {
         self.step(async move |store: Self| {
             let now = store.clock.now();
             let mut tx = store.db.begin().await?;

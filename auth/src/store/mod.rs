@@ -24,9 +24,8 @@ use uuid::Uuid;
 
 pub use accounts::{Changes, Credential, Once};
 pub use failures::login_key;
-pub use refresh::Refreshed;
+
 pub use sessions::{NewSession, Proof};
-pub use sweep::Swept;
 
 use crate::{
     error::{Error, Result},
@@ -48,12 +47,21 @@ impl Store {
     ///
     /// # Errors
     /// The store's.
-    pub async fn open(db: Db, clock: SharedClock, ids: SharedIds) -> std::result::Result<Self, db::Error> {
+    pub async fn open(
+        db: Db,
+        clock: SharedClock,
+        ids: SharedIds,
+    ) -> std::result::Result<Self, db::Error> {
         db.migrate(&sqlx::migrate!("./migrations")).await?;
         let accounts = row::all_accounts(&db).await?;
         let sessions = row::living_sessions(&db, clock.now()).await?;
         let memory = Arc::new(Memory::load(accounts, sessions));
-        Ok(Self { db, memory, clock, ids })
+        Ok(Self {
+            db,
+            memory,
+            clock,
+            ids,
+        })
     }
 
     /// The copy, for reading.
@@ -78,7 +86,9 @@ impl Store {
         Fut: Future<Output = Result<T>> + Send + 'static,
     {
         let running = tokio::spawn(work(self.clone()).in_current_span());
-        running.await.map_err(|error| Error::Problem(kit::Problem::internal(error)))?
+        running
+            .await
+            .map_err(|error| Error::Problem(kit::Problem::internal(error)))?
     }
 
     /// Commits and then shows the changes to validate.
@@ -108,8 +118,6 @@ struct Changed {
 pub enum Which {
     /// This one.
     One(Uuid),
-    /// All but this one.
-    AllBut(Uuid),
     /// All.
     All,
 }
@@ -137,4 +145,3 @@ pub struct NewPassword {
     /// The hash to store.
     pub new_hash: String,
 }
-

@@ -83,7 +83,12 @@ impl Store {
 
 /// The session and its account, locked against their end, if both are alive.
 async fn alive(tx: &mut Tx, session: Uuid, now: DateTime<Utc>) -> Result<(Session, Account)> {
-    let session = row::use_session(tx, session, now).await?.ok_or(Error::RefreshInvalid)?;
-    let account = row::account(tx, session.user).await?.filter(|account| account.active).ok_or(Error::RefreshInvalid)?;
+    let session = row::use_session(tx, session, now)
+        .await?
+        .ok_or(Error::RefreshInvalid)?;
+    let account = row::account(tx, session.user)
+        .await?
+        .filter(|account| account.active)
+        .ok_or(Error::RefreshInvalid)?;
     Ok((session, account))
 }

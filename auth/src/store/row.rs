@@ -83,7 +83,11 @@ pub async fn all_accounts(db: &Db) -> Result<Vec<Account>, Error> {
 
 /// The account as the transaction sees it.
 pub async fn account(tx: &mut Tx, id: UserId) -> Result<Option<Account>, Error> {
-    let row: Option<AccountRow> = tx.query(select_account!("WHERE u.id = $1")).bind(id.0).optional().await?;
+    let row: Option<AccountRow> = tx
+        .query(select_account!("WHERE u.id = $1"))
+        .bind(id.0)
+        .optional()
+        .await?;
     Ok(row.map(Account::from))
 }
 
@@ -104,7 +108,11 @@ pub async fn sessions_of(db: &Db, user: UserId, now: DateTime<Utc>) -> Result<Ve
 }
 
 /// Notes that a living session is used now, and locks it against its end.
-pub async fn use_session(tx: &mut Tx, id: Uuid, now: DateTime<Utc>) -> Result<Option<Session>, Error> {
+pub async fn use_session(
+    tx: &mut Tx,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<Session>, Error> {
     let sql = "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND revoked_at IS NULL AND absolute_expiry > $1 \
                RETURNING id, user_id, created_at, last_seen_at, absolute_expiry, ip, user_agent, label";
     let row: Option<SessionRow> = tx.query(sql).bind(now).bind(id).optional().await?;
@@ -112,7 +120,12 @@ pub async fn use_session(tx: &mut Tx, id: Uuid, now: DateTime<Utc>) -> Result<Op
 }
 
 /// Ends the sessions that the statement selects and answers them. `$1` is the time, `$2` the reason.
-pub async fn end_sessions(tx: &mut Tx, condition: Ending, now: DateTime<Utc>, reason: &'static str) -> Result<Vec<Session>, Error> {
+pub async fn end_sessions(
+    tx: &mut Tx,
+    condition: Ending,
+    now: DateTime<Utc>,
+    reason: &'static str,
+) -> Result<Vec<Session>, Error> {
     macro_rules! end {
         ($condition:literal) => {
             concat!(
@@ -123,10 +136,40 @@ pub async fn end_sessions(tx: &mut Tx, condition: Ending, now: DateTime<Utc>, re
         };
     }
     let rows: Vec<SessionRow> = match condition {
-        Ending::Session(id) => tx.query(end!("id = $3")).bind(now).bind(reason).bind(id).all().await?,
-        Ending::SessionOf(id, user) => tx.query(end!("id = $3 AND user_id = $4")).bind(now).bind(reason).bind(id).bind(user.0).all().await?,
-        Ending::AllOf(user) => tx.query(end!("user_id = $3")).bind(now).bind(reason).bind(user.0).all().await?,
-        Ending::OthersOf(user, keep) => tx.query(end!("user_id = $3 AND id <> $4")).bind(now).bind(reason).bind(user.0).bind(keep).all().await?,
+        Ending::Session(id) => {
+            tx.query(end!("id = $3"))
+                .bind(now)
+                .bind(reason)
+                .bind(id)
+                .all()
+                .await?
+        }
+        Ending::SessionOf(id, user) => {
+            tx.query(end!("id = $3 AND user_id = $4"))
+                .bind(now)
+                .bind(reason)
+                .bind(id)
+                .bind(user.0)
+                .all()
+                .await?
+        }
+        Ending::AllOf(user) => {
+            tx.query(end!("user_id = $3"))
+                .bind(now)
+                .bind(reason)
+                .bind(user.0)
+                .all()
+                .await?
+        }
+        Ending::OthersOf(user, keep) => {
+            tx.query(end!("user_id = $3 AND id <> $4"))
+                .bind(now)
+                .bind(reason)
+                .bind(user.0)
+                .bind(keep)
+                .all()
+                .await?
+        }
     };
     Ok(rows.into_iter().map(Session::from).collect())
 }

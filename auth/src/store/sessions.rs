@@ -48,7 +48,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::HashChanged`] when the password changed since it was checked or the account is not active any more.
-    pub async fn open_session(&self, new: NewSession, origin: Origin) -> Result<(Session, RefreshToken)> {
+    pub async fn open_session(
+        &self,
+        new: NewSession,
+        origin: Origin,
+    ) -> Result<(Session, RefreshToken)> {
         self.step(async move |store: Self| {
             let now = store.clock.now();
             let mut tx = store.db.begin().await?;
@@ -67,10 +71,25 @@ impl Store {
             };
             insert_session(&mut tx, &session).await?;
             let expires_at = rotation::expiry(now, new.idle, session.absolute_expiry);
-            let token = store.issue(&mut tx, &session, None, now, expires_at).await?;
-            let trace = Trace { object: format!("session:{}", session.id), ..Trace::of("login.ok", new.user) };
-            store.trace(&mut tx, &origin.by(new.user), now, trace).await?;
-            store.commit(tx, Changed { opened: Some(session.clone()), ..Changed::default() }).await?;
+            let token = store
+                .issue(&mut tx, &session, None, now, expires_at)
+                .await?;
+            let trace = Trace {
+                object: format!("session:{}", session.id),
+                ..Trace::of("login.ok", new.user)
+            };
+            store
+                .trace(&mut tx, &origin.by(new.user), now, trace)
+                .await?;
+            store
+                .commit(
+                    tx,
+                    Changed {
+                        opened: Some(session.clone()),
+                        ..Changed::default()
+                    },
+                )
+                .await?;
             Ok((session, token))
         })
         .await
@@ -80,21 +99,40 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::SessionNotFound`] when one is meant and it is not a living session of this person.
-    pub async fn end(&self, user: UserId, which: Which, reason: RevokeReason, origin: Origin) -> Result<()> {
+    pub async fn end(
+        &self,
+        user: UserId,
+        which: Which,
+        reason: RevokeReason,
+        origin: Origin,
+    ) -> Result<()> {
         self.step(async move |store: Self| {
             let now = store.clock.now();
             let mut tx = store.db.begin().await?;
             let ending = match which {
                 Which::One(id) => Ending::SessionOf(id, user),
-                Which::AllBut(keep) => Ending::OthersOf(user, keep),
                 Which::All => Ending::AllOf(user),
             };
             let ended = row::end_sessions(&mut tx, ending, now, reason.name()).await?;
             if ended.is_empty() {
-                return if matches!(which, Which::One(_)) { Err(Error::SessionNotFound) } else { Ok(()) };
+                return if matches!(which, Which::One(_)) {
+                    Err(Error::SessionNotFound)
+                } else {
+                    Ok(())
+                };
             }
-            store.tell_ended(&mut tx, &origin, &ended, reason, now).await?;
-            store.commit(tx, Changed { ended, ..Changed::default() }).await
+            store
+                .tell_ended(&mut tx, &origin, &ended, reason, now)
+                .await?;
+            store
+                .commit(
+                    tx,
+                    Changed {
+                        ended,
+                        ..Changed::default()
+                    },
+                )
+                .await
         })
         .await
     }
@@ -118,14 +156,29 @@ impl Store {
     /// # Errors
     /// The store's.
     pub async fn session_of_token(&self, token: &str, user: UserId) -> Result<Option<Uuid>> {
-        let Some(hash) = RefreshToken::hash(token) else { return Ok(None) };
+        let Some(hash) = RefreshToken::hash(token) else {
+            return Ok(None);
+        };
         let sql = "SELECT s.id FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.hash = $1 AND s.user_id = $2";
-        let found: Option<(Uuid,)> = self.db.query(sql).bind(hash.to_vec()).bind(user.0).optional().await?;
+        let found: Option<(Uuid,)> = self
+            .db
+            .query(sql)
+            .bind(hash.to_vec())
+            .bind(user.0)
+            .optional()
+            .await?;
         Ok(found.map(|row| row.0))
     }
 
     /// A new refresh token of a session; only its hash is written.
-    pub(super) async fn issue(&self, tx: &mut Tx, session: &Session, parent: Option<Uuid>, now: DateTime<Utc>, expires_at: DateTime<Utc>) -> Result<RefreshToken> {
+    pub(super) async fn issue(
+        &self,
+        tx: &mut Tx,
+        session: &Session,
+        parent: Option<Uuid>,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Result<RefreshToken> {
         let token = RefreshToken::new(self.ids.secret(), expires_at);
         tx.query(
             "INSERT INTO refresh_tokens (id, session_id, hash, parent_id, issued_at, expires_at, children) VALUES ($1, $2, $3, $4, $5, $6, 0)",
@@ -158,7 +211,10 @@ async fn accept(tx: &mut Tx, user: UserId, proof: &Proof) -> Result<()> {
     if held == 0 {
         return Err(Error::HashChanged);
     }
-    tx.query("DELETE FROM login_failures WHERE key_hash = $1").bind(proof.name_key.to_vec()).execute().await?;
+    tx.query("DELETE FROM login_failures WHERE key_hash = $1")
+        .bind(proof.name_key.to_vec())
+        .execute()
+        .await?;
     Ok(())
 }
 

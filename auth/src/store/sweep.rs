@@ -30,7 +30,11 @@ impl Store {
     pub async fn sweep(&self) -> Result<Swept, db::Error> {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
-        let tokens = tx.query("DELETE FROM refresh_tokens WHERE expires_at < $1").bind(now).execute().await?;
+        let tokens = tx
+            .query("DELETE FROM refresh_tokens WHERE expires_at < $1")
+            .bind(now)
+            .execute()
+            .await?;
         let gone: Vec<(Uuid,)> = tx
             .query(
                 "DELETE FROM sessions WHERE absolute_expiry < $1 OR revoked_at < $2 OR (revoked_at IS NULL AND last_seen_at < $3 AND created_at < $3 \
@@ -48,7 +52,10 @@ impl Store {
         tx.commit().await?;
         let gone: Vec<Uuid> = gone.into_iter().map(|row| row.0).collect();
         self.memory.forget(&gone);
-        Ok(Swept { sessions: gone.len(), tokens })
+        Ok(Swept {
+            sessions: gone.len(),
+            tokens,
+        })
     }
 
     /// Writes down when sessions were last used. May be lost in a crash: it is for show.
@@ -61,7 +68,13 @@ impl Store {
         for some in seen.chunks(200) {
             let mut tx = self.db.begin().await?;
             for (id, at) in some {
-                tx.query("UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1").bind(*at).bind(*id).execute().await?;
+                tx.query(
+                    "UPDATE sessions SET last_seen_at = $1 WHERE id = $2 AND last_seen_at < $1",
+                )
+                .bind(*at)
+                .bind(*id)
+                .execute()
+                .await?;
             }
             tx.commit_relaxed().await?;
         }

@@ -33,12 +33,20 @@ pub struct Trace<'a> {
 impl<'a> Trace<'a> {
     /// An entry about an account.
     pub fn of(action: &'a str, user: UserId) -> Self {
-        Self { action, object: format!("user:{user}"), reason: None, before: None, after: None }
+        Self {
+            action,
+            object: format!("user:{user}"),
+            reason: None,
+            before: None,
+            after: None,
+        }
     }
 
     /// With what the account was and is.
     pub fn changed(mut self, before: Option<&Account>, after: Option<&Account>) -> Self {
-        let shown = |account: Option<&Account>| account.and_then(|account| serde_json::to_value(account.user()).ok());
+        let shown = |account: Option<&Account>| {
+            account.and_then(|account| serde_json::to_value(account.user()).ok())
+        };
         (self.before, self.after) = (shown(before), shown(after));
         self
     }
@@ -52,7 +60,13 @@ impl<'a> Trace<'a> {
 
 impl Store {
     /// Writes the audit entry; if that fails, the step fails (privacy-audit rule 5).
-    pub(super) async fn trace(&self, tx: &mut Tx, origin: &Origin, at: DateTime<Utc>, trace: Trace<'_>) -> Result<(), db::Error> {
+    pub(super) async fn trace(
+        &self,
+        tx: &mut Tx,
+        origin: &Origin,
+        at: DateTime<Utc>,
+        trace: Trace<'_>,
+    ) -> Result<(), db::Error> {
         let entry = audit::Entry {
             actor: origin.actor.map(|actor| actor.0),
             on_behalf_of: None,
@@ -70,18 +84,46 @@ impl Store {
     }
 
     /// Puts the account's whole state into the outbox.
-    pub(super) async fn tell(&self, tx: &mut Tx, kind: UserEventKind, account: &Account, at: DateTime<Utc>) -> Result<(), db::Error> {
-        let event = UserEvent { kind, state: account.state() };
+    pub(super) async fn tell(
+        &self,
+        tx: &mut Tx,
+        kind: UserEventKind,
+        account: &Account,
+        at: DateTime<Utc>,
+    ) -> Result<(), db::Error> {
+        let event = UserEvent {
+            kind,
+            state: account.state(),
+        };
         outbox::put(tx, &event.message(self.ids.uuid(), at)).await
     }
 
     /// Puts the end of sessions into the outbox and the audit.
-    pub(super) async fn tell_ended(&self, tx: &mut Tx, origin: &Origin, ended: &[Session], reason: RevokeReason, at: DateTime<Utc>) -> Result<(), db::Error> {
+    pub(super) async fn tell_ended(
+        &self,
+        tx: &mut Tx,
+        origin: &Origin,
+        ended: &[Session],
+        reason: RevokeReason,
+        at: DateTime<Utc>,
+    ) -> Result<(), db::Error> {
         for session in ended {
-            let event = SessionRevoked { user_id: session.user, session_id: session.id, reason };
+            let event = SessionRevoked {
+                user_id: session.user,
+                session_id: session.id,
+                reason,
+            };
             outbox::put(tx, &event.message(self.ids.uuid(), at)).await?;
-            let action = if reason == RevokeReason::Logout { "logout" } else { "session.revoked" };
-            let trace = Trace { object: format!("session:{}", session.id), ..Trace::of(action, session.user) }.because(reason.name());
+            let action = if reason == RevokeReason::Logout {
+                "logout"
+            } else {
+                "session.revoked"
+            };
+            let trace = Trace {
+                object: format!("session:{}", session.id),
+                ..Trace::of(action, session.user)
+            }
+            .because(reason.name());
             self.trace(tx, origin, at, trace).await?;
         }
         Ok(())
