@@ -1,0 +1,218 @@
+//! A gateway out of services.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::{Request, State};
+use contracts::Identity;
+use kit::clock::SharedClock;
+use kit::metrics::Metrics;
+use kit::routes::{RouteInfo, RouteSet};
+use kit::service::{Health, Worker};
+use reqwest::Url;
+use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
+
+use crate::client::TrustedProxies;
+use crate::config::Config;
+use crate::docs::Documents;
+use crate::gate::Gate;
+use crate::hosts::Hosts;
+use crate::own::{self, Own};
+use crate::probe::{Probe, Source, checks};
+use crate::rate::RateLimit;
+use crate::table::TableBuilder;
+use crate::upstream::{self, HttpUpstream, Target, Upstream};
+
+/// How often the services are asked how they are, and idle clients are forgotten.
+const UPKEEP: Duration = Duration::from_secs(10);
+
+/// A service as the gateway publishes it.
+pub struct Published {
+    /// Its name, as in `/api/<name>/health`.
+    pub name: &'static str,
+    /// Its routes.
+    pub table: Vec<RouteInfo>,
+    /// Their description.
+    pub openapi: OpenApi,
+    /// Where it runs.
+    pub upstream: Upstream,
+}
+
+impl Published {
+    /// A service of this process. The routes' router must carry its verifier already.
+    #[must_use]
+    pub fn local(routes: RouteSet, health: Health) -> Self {
+        let RouteSet {
+            service,
+            router,
+            table,
+            openapi,
+        } = routes;
+        Self {
+            name: service,
+            table,
+            openapi,
+            upstream: Upstream::Local(router, health),
+        }
+    }
+
+    /// A service at this base address; of its routes only the description is used.
+    #[must_use]
+    pub fn at(base: Url, routes: RouteSet) -> Self {
+        let RouteSet {
+            service,
+            table,
+            openapi,
+            ..
+        } = routes;
+        Self {
+            name: service,
+            table,
+            openapi,
+            upstream: Upstream::Http(base),
+        }
+    }
+}
+
+/// What the gateway needs.
+pub struct GatewayDeps {
+    /// Who decides about identity.
+    pub identity: Arc<dyn Identity>,
+    /// The services, in the order in which the status page and the documents show them.
+    pub services: Vec<Published>,
+    /// The time the limits count by.
+    pub clock: SharedClock,
+    /// Where upstream failures are counted.
+    pub metrics: Metrics,
+}
+
+/// A gateway, ready to be hosted by a [`Server`](kit::server::Server).
+#[derive(Debug)]
+pub struct Gateway {
+    /// Answers everything.
+    pub router: Router,
+    /// Asks the services how they are and forgets idle clients.
+    pub workers: Vec<Worker>,
+}
+
+/// Builds the gateway of these services.
+///
+/// # Errors
+/// When two services answer the same or TLS cannot be set up. The message names what.
+pub fn build(config: Config, deps: GatewayDeps) -> anyhow::Result<Gateway> {
+    let mut table = TableBuilder::default();
+    let mut probes = Vec::with_capacity(deps.services.len());
+    let mut client = None;
+    for service in &deps.services {
+        let (target, alias, source) = match &service.upstream {
+            Upstream::Local(router, health) => (
+                Target::Local(router.clone()),
+                Target::Local(health.api_router()),
+                Source::Local(health.clone()),
+            ),
+            Upstream::Http(base) => {
+                let client = match &client {
+                    Some(client) => reqwest::Client::clone(client),
+                    None => client.insert(upstream::client()?).clone(),
+                };
+                let patience = Duration::from_secs(config.upstream_timeout);
+                let elsewhere = HttpUpstream::new(
+                    service.name,
+                    base,
+                    client,
+                    patience,
+                    deps.clock.clone(),
+                    &deps.metrics,
+                );
+                (
+                    Target::Http(elsewhere.clone()),
+                    Target::Http(elsewhere.clone()),
+                    Source::Http(elsewhere),
+                )
+            }
+        };
+        for info in &service.table {
+            table.add(info, &target)?;
+        }
+        let info = own::alias(service.name);
+        if !table.has(&info.path) {
+            table.add(&info, &alias)?;
+        }
+        probes.push(Arc::new(Probe::new(
+            service.name,
+            source,
+            deps.clock.clone(),
+        )));
+    }
+    let probes: Arc<[Arc<Probe>]> = probes.into();
+    add_own(&mut table, &config, &deps, &probes)?;
+    let gate = Arc::new(Gate {
+        table: table.build()?,
+        identity: deps.identity,
+        rate: RateLimit::new(config.rate_limit, config.rate_burst, deps.clock),
+        proxies: TrustedProxies::new(config.trusted_proxies),
+        hosts: Hosts::new(&config.hosts),
+    });
+    let remembered = deps.metrics.gauge("gateway_rate_clients", &[]);
+    let workers = vec![upkeep(gate.rate.clone(), remembered, probes)];
+    let router = Router::new().fallback(answer).with_state(gate);
+    Ok(Gateway { router, workers })
+}
+
+async fn answer(State(gate): State<Arc<Gate>>, req: Request) -> axum::response::Response {
+    gate.answer(req).await
+}
+
+/// Adds what the gateway answers itself, which is documented like any service.
+fn add_own(
+    table: &mut TableBuilder,
+    config: &Config,
+    deps: &GatewayDeps,
+    probes: &Arc<[Arc<Probe>]>,
+) -> anyhow::Result<()> {
+    // The documents describe the routes that show them: described first, then made.
+    let described = own::routes(Own::default(), config.docs)?.openapi;
+    let documented: Vec<_> = deps
+        .services
+        .iter()
+        .map(|service| (service.name, &service.openapi))
+        .chain([(own::NAME, &described)])
+        .collect();
+    let documents = Documents::new(&documented).context("the API documents cannot be written")?;
+    let routes = own::routes(
+        Own {
+            probes: probes.clone(),
+            documents: Arc::new(documents),
+        },
+        config.docs,
+    )?;
+    let target = Target::Local(routes.router);
+    for info in &routes.table {
+        table.add(info, &target)?;
+    }
+    let health = Health::new(own::NAME, checks(probes), deps.clock.clone());
+    let target = Target::Local(health.router());
+    for info in own::own() {
+        table.add(&info, &target)?;
+    }
+    Ok(())
+}
+
+/// Keeps `last_ok` of the services fresh while nobody looks, and memory free of clients that went away.
+fn upkeep(rate: RateLimit, remembered: metrics::Gauge, probes: Arc<[Arc<Probe>]>) -> Worker {
+    Worker::new("gateway upkeep", |stop: CancellationToken| async move {
+        let mut turn = tokio::time::interval(UPKEEP);
+        turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(turn.tick()).await.is_some() {
+            rate.forget_idle();
+            remembered.set(rate.clients() as f64);
+            for probe in probes.iter() {
+                probe.state().await;
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,99 @@
+//! The forward-auth decision (spec/auth.md section 5.2): asked once, then handed on.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use contracts::access::{X_SESSION_ID, X_USER_EMAIL, X_USER_ID, X_USER_ROLES};
+use contracts::{Decision, Identity, Presented, Verified};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Request};
+use kit::problem::Problem;
+use kit::routes::Access;
+
+/// Asks auth what the route's access demands. On a public route nobody is asked, and the caller is nobody.
+///
+/// # Errors
+/// What auth refuses with (401, 403), and 503 with `Retry-After` when auth cannot say: protected routes fail closed.
+pub async fn decide(
+    identity: &dyn Identity,
+    access: Access,
+    presented: &Presented<'_>,
+) -> Result<Option<Decision>, Problem> {
+    if access == Access::Public {
+        return Ok(None);
+    }
+    match identity.validate(presented).await {
+        // The contract of `validate`, held here once more: what is protected never opens to nobody.
+        Ok(Decision::Anonymous) if access != Access::Optional => {
+            Err(Problem::unauthorized("No authorization header"))
+        }
+        Ok(decision) => Ok(Some(decision)),
+        Err(problem) => Err(as_refusal(problem)),
+    }
+}
+
+/// A refusal is passed on as it is; whatever else auth runs into is 503, so that no client takes it for a refusal.
+fn as_refusal(problem: Problem) -> Problem {
+    let status = problem.status();
+    if status.is_client_error()
+        || status.is_redirection()
+        || (status == 503 && problem.retry_after_secs().is_some())
+    {
+        return problem;
+    }
+    Problem::unavailable(
+        "auth_unavailable",
+        "sign-in cannot be checked at the moment",
+    )
+    .cause(problem)
+}
+
+/// Writes the decision into the request: exactly one of each identity header, or none at all. The proof itself
+/// ([`Verified`]) goes into the extensions only where the request stays in this process.
+///
+/// # Errors
+/// 500 when the account holds what no header can carry.
+pub fn hand_on(
+    req: &mut Request<Body>,
+    decision: Decision,
+    stays_here: bool,
+) -> Result<(), Problem> {
+    match decision {
+        Decision::Anonymous => {
+            req.headers_mut().remove(AUTHORIZATION);
+        }
+        Decision::Identified { who, authorization } => {
+            set_headers(req.headers_mut(), &who, authorization)?;
+            kit::server::note_user(who.user.0);
+            if stays_here {
+                req.extensions_mut().insert::<Arc<Verified>>(who);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set_headers(
+    headers: &mut HeaderMap,
+    who: &Verified,
+    authorization: HeaderValue,
+) -> Result<(), Problem> {
+    let email = who.email.as_deref().unwrap_or_default();
+    headers.insert(X_USER_ID, HeaderValue::from(who.user.0));
+    headers.insert(
+        X_USER_EMAIL,
+        HeaderValue::from_bytes(email.as_bytes()).map_err(Problem::internal)?,
+    );
+    headers.insert(
+        X_USER_ROLES,
+        HeaderValue::try_from(who.roles.header()).map_err(Problem::internal)?,
+    );
+    let mut session = [0; uuid::fmt::Hyphenated::LENGTH];
+    let session = who.session.as_hyphenated().encode_lower(&mut session);
+    headers.insert(
+        X_SESSION_ID,
+        HeaderValue::from_str(session).map_err(Problem::internal)?,
+    );
+    headers.insert(AUTHORIZATION, authorization);
+    Ok(())
+}
