@@ -1,0 +1,99 @@
+//! What the feed consumes: `posts-events` for the stream, `auth-events` for the names in it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backends::bus::Delivered;
+use backends::consumer::{Failure, Handler};
+use contracts::clients::Posts;
+use contracts::events::{PostEvent, UserEvent};
+use contracts::topics::{AUTH_EVENTS, POSTS_EVENTS};
+use kit::clock::SharedClock;
+use kit::metrics::Metrics;
+
+use crate::change::{Change, Effect, Mark, Source};
+use crate::pulse::Pulse;
+use crate::store::{Store, StoreError};
+
+/// Applies events to the store. Idempotent: what was applied before changes nothing.
+#[derive(Clone)]
+pub(crate) struct Projector {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) posts: Arc<dyn Posts>,
+    pub(crate) clock: SharedClock,
+    pub(crate) metrics: Metrics,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+#[async_trait]
+impl Handler for Projector {
+    async fn apply(&self, delivered: &Delivered) -> Result<(), Failure> {
+        let change = read(delivered)?;
+        let held = match &change {
+            Change::Touch(touch) => Some(touch.id),
+            _ => None,
+        };
+        let effect = self.put(change, delivered).await?;
+        if let (Effect::Held, Some(id)) = (effect, held) {
+            // The owner may know the post although its creation never came by; if not, the update waits.
+            match self.posts.find(id).await {
+                Ok(Some(post)) => {
+                    self.put(Change::owned(post, delivered.at, Source::Asked), delivered)
+                        .await?;
+                }
+                Ok(None) => {}
+                Err(problem) => {
+                    tracing::info!(post = %id, code = problem.code(), "an update of an unknown post waits for its creation")
+                }
+            }
+        }
+        self.pulse.beat();
+        Ok(())
+    }
+
+    /// What was filled is shown once it is as new as the bus, so that nobody sees a state older than what the owner showed
+    /// them while it was filled.
+    async fn caught_up(&self) {
+        let mut wait = Duration::from_millis(100);
+        while let Err(error) = self.store.publish().await {
+            tracing::warn!(%error, "the filled stream cannot be shown yet");
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(30));
+        }
+        self.pulse.beat();
+    }
+}
+
+impl Projector {
+    async fn put(&self, change: Change, delivered: &Delivered) -> Result<Effect, Failure> {
+        let mark = Mark {
+            topic: delivered.record.topic.clone(),
+            partition: delivered.partition,
+            offset: delivered.offset,
+        };
+        let applied = self
+            .store
+            .apply(change, Some((mark, delivered.at)), self.clock.now())
+            .await;
+        applied.map_err(|error| {
+            if matches!(error, StoreError::Lost) {
+                self.pulse.lose();
+            }
+            Failure::Retry(error.into())
+        })
+    }
+}
+
+fn read(delivered: &Delivered) -> Result<Change, Failure> {
+    let topic = delivered.record.topic.as_str();
+    if topic == POSTS_EVENTS.name {
+        let event = PostEvent::read(delivered).map_err(|error| Failure::Poison(error.0))?;
+        Ok(Change::of_post(event, delivered.at))
+    } else if topic == AUTH_EVENTS.name {
+        let event = UserEvent::read(delivered).map_err(|error| Failure::Poison(error.0))?;
+        Ok(Change::of_user(event))
+    } else {
+        Err(Failure::Poison(format!("the feed does not read {topic}")))
+    }
+}

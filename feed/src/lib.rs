@@ -1,0 +1,209 @@
+#![doc = include_str!("../README.md")]
+
+mod change;
+mod config;
+mod events;
+mod follow;
+mod item;
+mod page;
+mod position;
+mod projection;
+mod pulse;
+mod query;
+mod reading;
+mod routes;
+pub mod store;
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+#[path = "../tests/support/owner.rs"]
+mod owner;
+
+use std::sync::Arc;
+
+use backends::bus::{Bus, Retention};
+use chrono::TimeDelta;
+use contracts::topics::{AUTH_EVENTS, POSTS_EVENTS};
+use contracts::{Posts, Roster, Verifier, access};
+use kit::clock::SharedClock;
+use kit::metrics::Metrics;
+use kit::service::{Check, CheckError, Service};
+
+pub use change::{Change, Effect, Mark, Marks, Order, Source, Touch};
+pub use config::{Config, SECTION};
+pub use item::Item;
+pub use page::StreamPage;
+pub use position::Position;
+pub use projection::Limits;
+pub use pulse::Applied;
+pub use query::{Answer, Figures, Filter, Part, Query, Rest, Scope, Start};
+pub use routes::api;
+
+use events::Projector;
+use follow::Follower;
+use pulse::Pulse;
+use reading::Reading;
+use routes::Shared;
+use store::{MemoryStore, Store};
+
+/// The kind of an item that is a post.
+pub(crate) const KIND_POST: &str = "post";
+/// The state of a post that is shown.
+pub(crate) const PUBLISHED: &str = "published";
+
+/// What the feed is given.
+pub struct Deps {
+    /// Where posts and accounts tell what happened.
+    pub bus: Arc<dyn Bus>,
+    /// The owner of the posts.
+    pub posts: Arc<dyn Posts>,
+    /// Who belongs to what.
+    pub roster: Arc<dyn Roster>,
+    /// Proves bearer tokens.
+    pub verifier: Verifier,
+    /// `posts.public_audience`: whether anything is read without sign-in.
+    pub public_audience: bool,
+    /// The time.
+    pub clock: SharedClock,
+    /// Counts and gauges.
+    pub metrics: Metrics,
+}
+
+/// The feed, ready to be hosted.
+pub struct Built {
+    /// Routes, workers, checks.
+    pub service: Service,
+    /// Waits until a change is visible.
+    pub applied: Applied,
+}
+
+/// Builds the feed with its stream in this process's memory.
+///
+/// # Errors
+/// A setting that cannot be, or a topic that cannot be made.
+pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
+    config.check()?;
+    let limits = Limits {
+        window: config.window,
+        remember: remember(),
+    };
+    let store = MemoryStore::new(limits, config.page_cache_kib.saturating_mul(1024));
+    build_on(Arc::new(store), config, deps).await
+}
+
+/// Builds the feed on a store.
+///
+/// # Errors
+/// As [`build`].
+pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyhow::Result<Built> {
+    config.check()?;
+    let Deps {
+        bus,
+        posts,
+        roster,
+        verifier,
+        public_audience,
+        clock,
+        metrics,
+    } = deps;
+    bus.ensure(&[POSTS_EVENTS, AUTH_EVENTS]).await?;
+    describe(&metrics);
+    let pulse = Arc::new(Pulse::new());
+    let reading = Reading {
+        store: store.clone(),
+        posts: posts.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        pulse: pulse.clone(),
+    };
+    let app = Shared {
+        reading,
+        roster,
+        bus: bus.clone(),
+        pulse: pulse.clone(),
+        probe: routes::BusProbe::default(),
+        clock: clock.clone(),
+        public_audience,
+    };
+    let mut routes = routes::routes(Arc::new(app))?;
+    routes.router = access::with_verifier(routes.router, verifier);
+    let projector = Projector {
+        store: store.clone(),
+        posts,
+        clock,
+        metrics,
+        pulse: pulse.clone(),
+    };
+    let checks = checks(&store, &bus);
+    let follower = Follower {
+        bus,
+        group: config.group,
+        projector,
+    };
+    let service = Service {
+        name: "feed",
+        routes,
+        workers: vec![follower.worker()],
+        checks,
+    };
+    Ok(Built {
+        service,
+        applied: Applied { store, pulse },
+    })
+}
+
+/// How long versions of what is not shown are remembered: as long as an event of them may come, and a day.
+fn remember() -> TimeDelta {
+    let days = match POSTS_EVENTS.retention {
+        Retention::Days(days) => i64::from(days),
+        Retention::Compacted => 0,
+    };
+    TimeDelta::days(days + 1)
+}
+
+fn checks(store: &Arc<dyn Store>, bus: &Arc<dyn Bus>) -> Vec<Check> {
+    let (kept, filled, bus) = (store.clone(), store.clone(), bus.clone());
+    vec![
+        Check::essential("store", move || {
+            let store = kept.clone();
+            async move {
+                store
+                    .check()
+                    .await
+                    .map_err(|error| CheckError::new("store_unavailable", error))
+            }
+        }),
+        Check::degrading("bus", move || {
+            let bus = bus.clone();
+            async move {
+                bus.check()
+                    .await
+                    .map_err(|error| CheckError::new("bus_unavailable", error))
+            }
+        }),
+        Check::degrading("stream", move || {
+            let store = filled.clone();
+            async move {
+                match store.figures().await {
+                    Ok(figures) if figures.published => Ok(()),
+                    Ok(_) => Err(CheckError::new("rebuilding", "the stream is being filled")),
+                    Err(error) => Err(CheckError::new("store_unavailable", error)),
+                }
+            }
+        }),
+    ]
+}
+
+fn describe(metrics: &Metrics) {
+    metrics.describe_gauge("feed_items", "items in the stream");
+    metrics.describe_gauge("feed_bytes", "bytes of their bodies");
+    metrics.describe_gauge(
+        "feed_fill_seconds",
+        "how long the last filling from the posts took",
+    );
+    metrics.describe_counter(
+        "feed_fallback_total",
+        "pages read from the posts, by reason: rebuilding or past_window",
+    );
+}

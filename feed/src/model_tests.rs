@@ -1,0 +1,424 @@
+//! The stream against a naive recomputation from the list of posts: whatever happened, in whatever order it was told, paging
+//! through the stream shows what sorting the posts shows.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use contracts::{Audience, UserId};
+use kit::clock::MockClock;
+use kit::metrics::Metrics;
+use proptest::prelude::*;
+
+use crate::Limits;
+use crate::change::{Change, Order, Source, Touch};
+use crate::item::Item;
+use crate::owner::{Owner, id, post, start};
+use crate::page::StreamPage;
+use crate::position::Position;
+use crate::pulse::Pulse;
+use crate::query::{Filter, Query, Scope, Start};
+use crate::reading::Reading;
+use crate::store::MemoryStore;
+
+const AUDIENCES: [&str; 4] = [
+    "school",
+    "role:member",
+    "user:1",
+    "class:01900000-0000-7000-8000-0000000000ab",
+];
+
+/// What happens to the posts of the school.
+#[derive(Clone, Debug)]
+enum Step {
+    Create {
+        minute: i64,
+        author: i64,
+        audience: Vec<usize>,
+        tag: bool,
+    },
+    Edit(usize),
+    Move(usize, Vec<usize>),
+    Delete(usize),
+}
+
+fn audience() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(0..AUDIENCES.len(), 1..4)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let create = (0..6_i64, 1..3_i64, audience(), any::<bool>());
+    prop_oneof![
+        4 => create.prop_map(|(minute, author, audience, tag)| Step::Create { minute, author, audience, tag }),
+        2 => any::<prop::sample::Index>().prop_map(|index| Step::Edit(index.index(64))),
+        2 => (0..64_usize, audience()).prop_map(|(index, audience)| Step::Move(index, audience)),
+        1 => (0..64_usize).prop_map(Step::Delete),
+    ]
+}
+
+fn keys(numbers: &[usize]) -> Vec<Audience> {
+    numbers
+        .iter()
+        .map(|number| AUDIENCES[*number].parse().unwrap())
+        .collect()
+}
+
+/// The posts of a school, and what is told of them.
+#[derive(Default)]
+struct World {
+    owner: Arc<Owner>,
+    posts: u32,
+    told: Vec<Change>,
+}
+
+impl World {
+    fn play(&mut self, steps: &[Step]) {
+        for step in steps {
+            self.step(step);
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        let now = start() + TimeDelta::hours(1) + TimeDelta::minutes(self.told.len() as i64);
+        let living = self.owner.newest(|_| true);
+        let chosen = |index: usize| living.get(index % living.len().max(1)).cloned();
+        let changed = match step {
+            Step::Create {
+                minute,
+                author,
+                audience,
+                tag,
+            } => {
+                self.posts += 1;
+                let mut new = post(self.posts, *minute, &[]);
+                (new.user_id, new.audience, new.version) = (UserId(*author), keys(audience), 0);
+                new.tags.extend(tag.then(|| "trip".to_owned()));
+                Some(new)
+            }
+            Step::Edit(index) => chosen(*index).map(|mut post| {
+                post.title.push('!');
+                post.edited_at = Some(now);
+                post
+            }),
+            Step::Move(index, audience) => chosen(*index).map(|mut post| {
+                post.audience = keys(audience);
+                post
+            }),
+            Step::Delete(index) => {
+                if let Some(post) = chosen(*index) {
+                    self.owner.delete(post.post_id, post.version + 1, now);
+                    let order = Order {
+                        version: post.version + 1,
+                        rank: 0,
+                    };
+                    self.told.push(Change::Gone {
+                        id: post.post_id,
+                        order,
+                        at: now,
+                    });
+                }
+                None
+            }
+        };
+        if let Some(mut post) = changed {
+            post.version += 1;
+            self.owner.set(&post);
+            self.told.push(Change::owned(post, now, Source::Bus));
+        }
+    }
+
+    /// What the owner exports at this moment.
+    fn export(&self) -> Vec<Change> {
+        let posts = self
+            .owner
+            .newest(|_| true)
+            .into_iter()
+            .map(|post| Change::owned(post, start() + TimeDelta::days(1), Source::Export));
+        let gone = self.owner.gone.lock().values().cloned().collect::<Vec<_>>();
+        let gone = gone.into_iter().map(|gone| Change::Gone {
+            id: gone.id,
+            order: Order {
+                version: gone.version,
+                rank: 0,
+            },
+            at: gone.deleted_at,
+        });
+        posts.chain(gone).collect()
+    }
+}
+
+fn reading(owner: &Arc<Owner>, window: usize) -> Reading {
+    let limits = Limits {
+        window,
+        remember: TimeDelta::days(8),
+    };
+    let clock = MockClock::at(start() + TimeDelta::days(1));
+    Reading {
+        store: Arc::new(MemoryStore::new(limits, 1 << 20)),
+        posts: owner.clone(),
+        clock: clock.shared(),
+        metrics: Metrics::new(),
+        pulse: Arc::new(Pulse::new()),
+    }
+}
+
+async fn tell(reading: &Reading, changes: &[Change]) {
+    reading.store.begin().await.unwrap();
+    reading.store.publish().await.unwrap();
+    more(reading, changes).await;
+}
+
+async fn more(reading: &Reading, changes: &[Change]) {
+    for change in changes {
+        reading
+            .store
+            .apply(change.clone(), None, reading.clock.now())
+            .await
+            .unwrap();
+    }
+}
+
+async fn page(
+    reading: &Reading,
+    scope: &Scope,
+    filter: &Filter,
+    start: Start,
+    limit: usize,
+) -> StreamPage {
+    let query = Query {
+        scope: scope.clone(),
+        filter: filter.clone(),
+        start,
+        limit,
+    };
+    serde_json::from_slice(&reading.page(&query).await.unwrap().json).unwrap()
+}
+
+/// All pages by cursor, each full but the last.
+async fn walk(reading: &Reading, scope: &Scope, filter: &Filter, limit: usize) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut start = Start::Skip(0);
+    loop {
+        let page = page(reading, scope, filter, start, limit).await;
+        assert!(
+            page.next_cursor.is_none() || page.items.len() == limit,
+            "a page is short before the end"
+        );
+        items.extend(page.items);
+        let Some(cursor) = page.next_cursor else {
+            return items;
+        };
+        start = Start::After(Position::from_cursor(&cursor).unwrap());
+    }
+}
+
+/// What the reader must see, recomputed.
+fn naive(
+    owner: &Owner,
+    scope: &Scope,
+    filter: &Filter,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Vec<Item> {
+    let posts = owner.newest(|post| {
+        let seen = match scope {
+            Scope::Audiences(audiences) => post.audience.iter().any(|key| audiences.contains(key)),
+            Scope::By(user) => post.user_id == *user,
+        };
+        seen && filter
+            .tag
+            .as_ref()
+            .is_none_or(|tag| post.tags.contains(tag))
+            && filter.from.is_none_or(|from| post.published_at >= from)
+            && filter.to.is_none_or(|to| post.published_at < to)
+    });
+    let item = |post| {
+        let mut item = Item::of(post, now);
+        if let Scope::Audiences(audiences) = scope {
+            item.audience.retain(|key| audiences.contains(key));
+        }
+        item
+    };
+    posts.iter().map(item).collect()
+}
+
+fn scopes() -> Vec<Scope> {
+    let readers = [&[0, 1][..], &[0, 1, 2, 3], &[2], &[3, 1]];
+    readers
+        .iter()
+        .map(|numbers| Scope::reader(keys(numbers)))
+        .chain([Scope::By(UserId(1)), Scope::By(UserId(9))])
+        .collect()
+}
+
+fn filters() -> [Filter; 3] {
+    [
+        Filter::default(),
+        Filter {
+            tag: Some("trip".to_owned()),
+            ..Filter::default()
+        },
+        Filter {
+            from: Some(start() + TimeDelta::minutes(1)),
+            to: Some(start() + TimeDelta::minutes(4)),
+            tag: None,
+        },
+    ]
+}
+
+async fn shows_what_the_posts_are(reading: &Reading, owner: &Owner) {
+    for scope in scopes() {
+        for filter in filters() {
+            let expected = naive(owner, &scope, &filter, reading.clock.now());
+            for limit in [1, 3, 100] {
+                assert_eq!(
+                    walk(reading, &scope, &filter, limit).await,
+                    expected,
+                    "{scope:?} {filter:?} by {limit}"
+                );
+            }
+            for skip in [1, 4] {
+                let page = page(reading, &scope, &filter, Start::Skip(skip), 2).await;
+                let rest: Vec<_> = expected.iter().skip(skip).take(2).cloned().collect();
+                assert_eq!(page.items, rest, "{scope:?} {filter:?} after {skip}");
+            }
+        }
+    }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// The same in another order, and some of it more than once.
+fn told_otherwise(told: &[Change], order: &[prop::sample::Index]) -> Vec<Change> {
+    let mut left: Vec<_> = told.to_vec();
+    let mut otherwise = Vec::new();
+    for index in order {
+        let Some(change) = (!left.is_empty()).then(|| left[index.index(left.len())].clone()) else {
+            break;
+        };
+        if index.index(3) > 0 {
+            left.remove(index.index(left.len()));
+        }
+        otherwise.push(change);
+    }
+    otherwise.extend(left);
+    otherwise
+}
+
+/// Everything every reader could see, totals included, as bytes.
+async fn everything(reading: &Reading) -> Vec<String> {
+    let mut pages = Vec::new();
+    for scope in scopes() {
+        let query = Query {
+            scope,
+            filter: Filter::default(),
+            start: Start::Skip(0),
+            limit: 100,
+        };
+        pages.push(String::from_utf8(reading.page(&query).await.unwrap().json.to_vec()).unwrap());
+    }
+    let figures = reading.store.figures().await.unwrap();
+    pages.push(format!(
+        "{} items, {} bytes, {} timelines",
+        figures.items, figures.bytes, figures.timelines
+    ));
+    pages
+}
+
+fn message() -> impl Strategy<Value = Change> {
+    (1..4_u32, 0..5_i64, 0..3_u8).prop_map(|(number, millis, rank)| {
+        let at = start() + TimeDelta::milliseconds(millis);
+        let order = Order {
+            version: at.timestamp_millis(),
+            rank,
+        };
+        match rank {
+            0 => {
+                let mut post = post(number, 0, &["role:member"]);
+                (post.published_at, post.version) = (start(), order.version);
+                Change::Post {
+                    post,
+                    order,
+                    arrived: start(),
+                    source: Source::Bus,
+                }
+            }
+            1 => Change::Touch(Touch {
+                id: id(number),
+                order,
+                at,
+                title: None,
+                content: None,
+            }),
+            _ => Change::Gone {
+                id: id(number),
+                order,
+                at,
+            },
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_happened_paging_shows_the_posts_sorted(
+        steps in prop::collection::vec(step(), 1..40), window in 1..6_usize, cut in any::<prop::sample::Index>(),
+    ) {
+        wait(async {
+            let mut world = World::default();
+            let cut = cut.index(steps.len());
+            world.play(&steps[..cut]);
+            let noted = world.told.len() / 2;
+            let filled = reading(&world.owner, window);
+            filled.store.begin().await.unwrap();
+            more(&filled, &world.export()).await;
+            world.play(&steps[cut..]);
+            // From where the bus was before the export: some of it is in the export already.
+            more(&filled, &world.told[noted..]).await;
+            filled.store.publish().await.unwrap();
+            shows_what_the_posts_are(&filled, &world.owner).await;
+
+            let heard = reading(&world.owner, window);
+            tell(&heard, &world.told).await;
+            shows_what_the_posts_are(&heard, &world.owner).await;
+        });
+    }
+
+    #[test]
+    fn any_order_and_any_repetition_of_the_events_shows_the_same(
+        steps in prop::collection::vec(step(), 1..30), order in prop::collection::vec(any::<prop::sample::Index>(), 0..80),
+        window in 1..6_usize,
+    ) {
+        wait(async {
+            let mut world = World::default();
+            world.play(&steps);
+            let otherwise = told_otherwise(&world.told, &order);
+            let small = reading(&world.owner, window);
+            tell(&small, &otherwise).await;
+            shows_what_the_posts_are(&small, &world.owner).await;
+
+            let (straight, shuffled) = (reading(&world.owner, 1000), reading(&world.owner, 1000));
+            tell(&straight, &world.told).await;
+            tell(&shuffled, &otherwise).await;
+            assert_eq!(everything(&straight).await, everything(&shuffled).await);
+        });
+    }
+
+    #[test]
+    fn foreign_messages_without_versions_give_one_state_in_any_order(
+        messages in prop::collection::vec(message(), 1..14), order in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        wait(async {
+            let owner = Arc::new(Owner::default());
+            let (straight, shuffled) = (reading(&owner, 1000), reading(&owner, 1000));
+            tell(&straight, &messages).await;
+            tell(&shuffled, &told_otherwise(&messages, &order)).await;
+            assert_eq!(everything(&straight).await, everything(&shuffled).await);
+        });
+    }
+}

@@ -1,0 +1,109 @@
+//! The two stream routes [004].
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use contracts::access::{Member, Visitor};
+use contracts::bearer::no_credential;
+use contracts::{Audience, Role, Verified};
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue};
+use kit::extract::Query;
+use kit::problem::Problem;
+use kit::routes::{self, Description};
+
+use super::App;
+use super::query::{OwnQuery, StreamQuery, limit, start};
+use crate::page::StreamPage;
+use crate::query::{self, Filter, Scope};
+use crate::reading::Rendered;
+
+/// Says that the owner of the posts answered because there is no stream at the moment.
+const X_FEED: HeaderName = HeaderName::from_static("x-feed");
+
+impl IntoResponse for Rendered {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(self.json.into());
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.rebuilding {
+            response
+                .headers_mut()
+                .insert(X_FEED, HeaderValue::from_static("rebuilding"));
+        }
+        response
+    }
+}
+
+impl routes::Answer for Rendered {
+    fn describe(description: &mut Description) {
+        description.json_answer::<StreamPage>(http::StatusCode::OK);
+    }
+}
+
+pub(super) async fn stream(
+    Visitor(who): Visitor,
+    State(app): State<App>,
+    Query(asked): Query<StreamQuery>,
+) -> Result<Rendered, Problem> {
+    let (limit, start) = (
+        limit(asked.limit.as_deref())?,
+        start(asked.skip.as_deref(), asked.cursor.as_deref())?,
+    );
+    let only = asked.audience()?;
+    let mut audiences = audiences_of(&app, who.as_deref()).await?;
+    if let Some(only) = only {
+        audiences.retain(|audience| *audience == only);
+    }
+    if asked
+        .kind
+        .as_deref()
+        .is_some_and(|kind| kind != crate::KIND_POST)
+    {
+        audiences.clear();
+    }
+    let query = query::Query {
+        scope: Scope::reader(audiences),
+        filter: asked.filter(),
+        start,
+        limit,
+    };
+    app.reading.page(&query).await
+}
+
+pub(super) async fn own(
+    Member(who): Member,
+    State(app): State<App>,
+    Query(asked): Query<OwnQuery>,
+) -> Result<Rendered, Problem> {
+    let (limit, start) = (
+        limit(asked.limit.as_deref())?,
+        start(asked.skip.as_deref(), asked.cursor.as_deref())?,
+    );
+    let query = query::Query {
+        scope: Scope::By(who.user),
+        filter: Filter::default(),
+        start,
+        limit,
+    };
+    app.reading.page(&query).await
+}
+
+/// What the caller reads (spec/feed.md rule 9), from this request's identity alone: nothing of it is remembered, so that a
+/// role that is lost is lost with the next request.
+async fn audiences_of(app: &App, who: Option<&Verified>) -> Result<Vec<Audience>, Problem> {
+    let mut audiences = match who {
+        Some(who) => {
+            let mut audiences = app.roster.readable(who).await?;
+            audiences.extend([Audience::Role(Role::Member), Audience::User(who.user)]);
+            audiences
+        }
+        None if app.public_audience => Vec::new(),
+        None => return Err(no_credential()),
+    };
+    audiences.retain(|audience| *audience != Audience::Public);
+    if app.public_audience {
+        audiences.push(Audience::Public);
+    }
+    Ok(audiences)
+}

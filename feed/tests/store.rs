@@ -1,0 +1,230 @@
+//! The suite every store of the stream passes: one test per method and per promise.
+
+mod support;
+
+use std::sync::Arc;
+
+use contracts::{PostId, UserId};
+use feed::store::Store;
+use feed::{
+    Answer, Change, Effect, Filter, Mark, Order, Position, Query, Scope, Source, Start, StreamPage,
+};
+use support::owner::{id, post, start};
+
+fn query(start: Start, limit: usize, audiences: &[&str]) -> Query {
+    let audiences = audiences.iter().map(|key| key.parse().unwrap()).collect();
+    Query {
+        scope: Scope::reader(audiences),
+        filter: Filter::default(),
+        start,
+        limit,
+    }
+}
+
+fn created(number: u32, minute: i64, audience: &[&str]) -> Change {
+    Change::owned(
+        post(number, minute, audience),
+        start() + chrono::TimeDelta::hours(1),
+        Source::Bus,
+    )
+}
+
+async fn apply(store: &Arc<dyn Store>, change: Change) -> Effect {
+    store.apply(change, None, start()).await.unwrap()
+}
+
+/// The ids of a page that the store has all of.
+async fn ids(store: &Arc<dyn Store>, query: &Query) -> Vec<PostId> {
+    let items = match store.page(query, start()).await.unwrap() {
+        Answer::Ready(json) => serde_json::from_slice::<StreamPage>(&json).unwrap().items,
+        Answer::Part(part) => {
+            serde_json::from_slice(&[b"[", part.items.as_slice(), b"]"].concat()).unwrap()
+        }
+        Answer::Cold => panic!("the store is cold"),
+    };
+    items.into_iter().map(|item| item.post_id).collect()
+}
+
+async fn shown(window: usize, open: fn(usize) -> Arc<dyn Store>) -> Arc<dyn Store> {
+    let store = open(window);
+    store.begin().await.unwrap();
+    store.publish().await.unwrap();
+    store
+}
+
+async fn it_is_cold_until_a_stream_is_published_and_shows_it_whole_then(
+    open: fn(usize) -> Arc<dyn Store>,
+) {
+    let store = open(9);
+    let first = query(Start::Skip(0), 9, &["school"]);
+    assert_eq!(store.page(&first, start()).await.unwrap(), Answer::Cold);
+    assert!(
+        store
+            .apply(created(1, 0, &["school"]), None, start())
+            .await
+            .is_err(),
+        "there is nothing to apply to"
+    );
+    store.begin().await.unwrap();
+    apply(&store, created(1, 0, &["school"])).await;
+    assert_eq!(store.page(&first, start()).await.unwrap(), Answer::Cold);
+    assert_eq!(store.version(id(1)).await.unwrap(), None);
+    store.publish().await.unwrap();
+    assert_eq!(ids(&store, &first).await, [id(1)]);
+    assert_eq!(store.version(id(1)).await.unwrap(), Some(1));
+    store.check().await.unwrap();
+}
+
+async fn the_stream_that_is_shown_goes_on_while_another_is_filled(
+    open: fn(usize) -> Arc<dyn Store>,
+) {
+    let store = shown(9, open).await;
+    let first = query(Start::Skip(0), 9, &["school"]);
+    apply(&store, created(1, 0, &["school"])).await;
+    store.begin().await.unwrap();
+    apply(&store, created(2, 1, &["school"])).await;
+    assert_eq!(ids(&store, &first).await, [id(2), id(1)]);
+    store.publish().await.unwrap();
+    assert_eq!(ids(&store, &first).await, [id(2)]);
+    store.publish().await.unwrap();
+    assert_eq!(
+        ids(&store, &first).await,
+        [id(2)],
+        "there was nothing else to show"
+    );
+}
+
+async fn a_change_is_applied_once_and_older_ones_change_nothing(open: fn(usize) -> Arc<dyn Store>) {
+    let store = shown(9, open).await;
+    assert_eq!(
+        apply(&store, created(1, 0, &["school"])).await,
+        Effect::Applied
+    );
+    assert_eq!(
+        apply(&store, created(1, 0, &["school"])).await,
+        Effect::Unchanged
+    );
+    let gone = Change::Gone {
+        id: id(1),
+        order: Order {
+            version: 3,
+            rank: 0,
+        },
+        at: start(),
+    };
+    assert_eq!(apply(&store, gone.clone()).await, Effect::Applied);
+    assert_eq!(apply(&store, gone).await, Effect::Unchanged);
+    assert_eq!(
+        apply(&store, created(1, 0, &["school"])).await,
+        Effect::Unchanged
+    );
+    assert_eq!(store.version(id(1)).await.unwrap(), Some(3));
+}
+
+async fn pages_by_cursor_neither_repeat_nor_skip_items_of_one_time(
+    open: fn(usize) -> Arc<dyn Store>,
+) {
+    let store = shown(100, open).await;
+    for number in 1..=10 {
+        apply(
+            &store,
+            created(number, 0, &[["school", "role:member"][number as usize % 2]]),
+        )
+        .await;
+    }
+    let mut all = Vec::new();
+    let mut at = Start::Skip(0);
+    while all.len() < 10 {
+        let page = ids(&store, &query(at, 3, &["school", "role:member"])).await;
+        all.extend(page);
+        at = Start::After(Position::new(start(), *all.last().unwrap()));
+    }
+    assert_eq!(all, (1..=10).rev().map(id).collect::<Vec<_>>());
+}
+
+async fn a_full_window_says_where_the_owner_goes_on(open: fn(usize) -> Arc<dyn Store>) {
+    let store = shown(2, open).await;
+    for number in 1..=5 {
+        apply(&store, created(number, i64::from(number), &["school"])).await;
+    }
+    let Answer::Part(part) = store
+        .page(&query(Start::Skip(1), 3, &["school", "user:1"]), start())
+        .await
+        .unwrap()
+    else {
+        panic!("the store has not all of it");
+    };
+    assert_eq!((part.count, part.more, part.total), (1, false, Some(2)));
+    let floor = Position::new(start() + chrono::TimeDelta::minutes(4), id(4));
+    assert_eq!(
+        part.rest.map(|rest| (rest.below, rest.skip)),
+        Some((floor, 0))
+    );
+}
+
+async fn names_are_known_by_their_newest_version(open: fn(usize) -> Arc<dyn Store>) {
+    let store = shown(9, open).await;
+    for (name, version) in [("b", 2), ("a", 1)] {
+        apply(
+            &store,
+            Change::Name {
+                user: UserId(7),
+                name: name.to_owned(),
+                version,
+            },
+        )
+        .await;
+    }
+    let names = store.names(&[UserId(7), UserId(8)]).await.unwrap();
+    assert_eq!(
+        names.into_iter().collect::<Vec<_>>(),
+        [(UserId(7), "\"b\"".to_owned())]
+    );
+    assert_eq!(store.name_version(UserId(7)).await.unwrap(), Some(2));
+}
+
+async fn it_keeps_where_it_read_with_what_it_read(open: fn(usize) -> Arc<dyn Store>) {
+    let store = shown(9, open).await;
+    let mark = Mark {
+        topic: "posts-events".to_owned(),
+        partition: 2,
+        offset: 41,
+    };
+    store
+        .apply(
+            created(1, 0, &["school", "role:member"]),
+            Some((mark, start())),
+            start(),
+        )
+        .await
+        .unwrap();
+    let figures = store.figures().await.unwrap();
+    assert_eq!(
+        (figures.items, figures.timelines, figures.published),
+        (1, 2, true)
+    );
+    assert_eq!(figures.applied["posts-events"][&2], 41);
+    assert_eq!(figures.last_event_at, Some(start()));
+}
+
+macro_rules! store_suite {
+    ($backend:ident, $open:expr) => {
+        mod $backend {
+            store_suite!(@ $open; it_is_cold_until_a_stream_is_published_and_shows_it_whole_then
+                the_stream_that_is_shown_goes_on_while_another_is_filled
+                a_change_is_applied_once_and_older_ones_change_nothing
+                pages_by_cursor_neither_repeat_nor_skip_items_of_one_time
+                a_full_window_says_where_the_owner_goes_on
+                names_are_known_by_their_newest_version
+                it_keeps_where_it_read_with_what_it_read);
+        }
+    };
+    (@ $open:expr; $($test:ident)*) => {$(
+        #[tokio::test]
+        async fn $test() {
+            super::$test($open).await;
+        }
+    )*};
+}
+
+store_suite!(memory, crate::support::memory);

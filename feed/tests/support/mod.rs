@@ -1,0 +1,254 @@
+//! A feed on a bus of its own, with an owner that answers from a list.
+#![expect(dead_code, reason = "each test file uses what it needs")]
+
+pub mod owner;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::Response;
+use backends::bus::{self, Bus, Record};
+use contracts::events::{PostDeleted, PostEvent, PostState, UserEvent};
+use contracts::{PostId, Role, Roles, RolesOnly, UserId, Verified, Verifier};
+use feed::store::{MemoryStore, Store};
+use feed::{Applied, Built, Config, Deps, Limits};
+use kit::clock::MockClock;
+use kit::ids::{SeededIds, SharedIds};
+use kit::metrics::Metrics;
+use kit::service::Worker;
+use kit::testing::{get, json};
+use kit::token::KeyRing;
+use owner::{Owner, start};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// What a test decides.
+pub struct Setup {
+    pub window: usize,
+    pub public: bool,
+    pub store: Option<Arc<dyn Store>>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            window: 1000,
+            public: false,
+            store: None,
+        }
+    }
+}
+
+pub struct TestFeed {
+    pub router: Router,
+    pub owner: Arc<Owner>,
+    pub bus: Arc<dyn Bus>,
+    pub clock: MockClock,
+    pub ids: SharedIds,
+    pub metrics: Metrics,
+    pub applied: Applied,
+    workers: parking_lot::Mutex<Vec<Worker>>,
+    running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+    _folder: tempfile::TempDir,
+}
+
+pub fn memory(window: usize) -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new(
+        Limits {
+            window,
+            remember: chrono::TimeDelta::days(8),
+        },
+        1 << 20,
+    ))
+}
+
+impl TestFeed {
+    /// Built, not running: there is no stream yet.
+    pub async fn cold(setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = MockClock::at(start() + chrono::TimeDelta::hours(12));
+        let ids: SharedIds = Arc::new(SeededIds::new(7, clock.shared()));
+        let url = format!("sqlite:{}", folder.path().join("bus.db").display());
+        let bus = bus::open(&url, clock.shared()).await.unwrap();
+        let owner = Arc::new(Owner::default());
+        let keys =
+            KeyRing::hs256(&"a key for tests only, 32 bytes long!".into(), "schoolyard").unwrap();
+        let metrics = Metrics::new();
+        let deps = Deps {
+            bus: bus.clone(),
+            posts: owner.clone(),
+            roster: Arc::new(RolesOnly),
+            verifier: Verifier::new(keys, clock.shared()),
+            public_audience: setup.public,
+            clock: clock.shared(),
+            metrics: metrics.clone(),
+        };
+        let store = setup.store.unwrap_or_else(|| memory(setup.window));
+        let Built { service, applied } = feed::build_on(store, Config::default(), deps)
+            .await
+            .unwrap();
+        let (router, workers) = (service.routes.router, service.workers);
+        Self {
+            router,
+            owner,
+            bus,
+            clock,
+            ids,
+            metrics,
+            applied,
+            workers: workers.into(),
+            running: None,
+            _folder: folder,
+        }
+    }
+
+    /// Filled from the owner and following the bus.
+    pub async fn start(setup: Setup) -> Self {
+        let mut feed = Self::cold(setup).await;
+        feed.run();
+        feed.applied.filled().await.unwrap();
+        feed
+    }
+
+    pub fn run(&mut self) {
+        let stop = CancellationToken::new();
+        let worker = self.workers.get_mut().remove(0);
+        self.running = Some((stop.clone(), tokio::spawn(worker.run(stop))));
+    }
+
+    pub async fn stop(&mut self) {
+        if let Some((stop, worker)) = self.running.take() {
+            stop.cancel();
+            worker.await.unwrap().unwrap();
+        }
+    }
+
+    /// The owner has it, and tells.
+    pub async fn publish(&self, post: &PostState) {
+        self.owner.set(post);
+        self.tell(post).await;
+        self.applied.post(post.post_id, post.version).await.unwrap();
+    }
+
+    /// The bus tells it.
+    pub async fn tell(&self, post: &PostState) {
+        let message = PostEvent::state(post, self.ids.uuid(), self.applied_at());
+        self.send(
+            message.topic,
+            Some(message.key),
+            message.payload,
+            message.headers,
+        )
+        .await;
+    }
+
+    pub async fn delete(&self, id: PostId, version: i64) {
+        self.owner.delete(id, version, self.applied_at());
+        let reason = contracts::events::DeleteReason::Author;
+        let gone = PostDeleted {
+            post_id: id,
+            user_id: UserId(7),
+            version,
+            reason,
+        };
+        let message = PostEvent::deleted(&gone, self.ids.uuid(), self.applied_at());
+        self.send(
+            message.topic,
+            Some(message.key),
+            message.payload,
+            message.headers,
+        )
+        .await;
+        self.applied.post(id, version).await.unwrap();
+    }
+
+    pub async fn rename(&self, event: &UserEvent) {
+        let message = event.message(self.ids.uuid(), self.applied_at());
+        self.send(
+            message.topic,
+            Some(message.key),
+            message.payload,
+            message.headers,
+        )
+        .await;
+        self.applied
+            .name(event.state.user_id, event.state.version)
+            .await
+            .unwrap();
+    }
+
+    /// A message of a foreign producer: no key, no headers.
+    pub async fn raw(&self, payload: &str) {
+        self.send(
+            "posts-events",
+            None,
+            payload.as_bytes().to_vec(),
+            BTreeMap::new(),
+        )
+        .await;
+    }
+
+    async fn send(
+        &self,
+        topic: &str,
+        key: Option<String>,
+        payload: Vec<u8>,
+        headers: BTreeMap<String, String>,
+    ) {
+        let event_id = key.as_ref().map(|_| self.ids.uuid());
+        let record = Record {
+            topic: topic.to_owned(),
+            key,
+            payload: payload.into(),
+            headers,
+            event_id,
+        };
+        self.bus.publish(vec![record]).await.unwrap();
+    }
+
+    fn applied_at(&self) -> chrono::DateTime<chrono::Utc> {
+        kit::clock::Clock::now(&self.clock)
+    }
+
+    pub async fn get(&self, path: &str, who: Option<Arc<Verified>>) -> Response {
+        let request = get(&format!("/api/activity-stream{path}"));
+        match who {
+            Some(who) => request.extension(who).send(&self.router).await,
+            None => request.send(&self.router).await,
+        }
+    }
+
+    pub async fn read(&self, path: &str, who: Option<Arc<Verified>>) -> (u16, Value) {
+        json(self.get(path, who).await).await
+    }
+
+    /// The titles on a page of this reader.
+    pub async fn titles(&self, path: &str, who: &Arc<Verified>) -> Vec<String> {
+        let (status, page) = self.read(path, Some(who.clone())).await;
+        assert_eq!(status, 200, "{page}");
+        titles(&page)
+    }
+}
+
+pub fn titles(page: &Value) -> Vec<String> {
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["title"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Somebody with these roles.
+pub fn person(id: i64, roles: &[Role]) -> Arc<Verified> {
+    Arc::new(Verified {
+        user: UserId(id),
+        email: None,
+        username: format!("user{id}"),
+        roles: roles.iter().copied().collect::<Roles>(),
+        session: uuid::Uuid::nil(),
+        expires_at: start() + chrono::TimeDelta::days(1),
+    })
+}
