@@ -31,7 +31,10 @@ impl Rules {
     /// The settings' rules over the roster's relations.
     #[must_use]
     pub fn new(roster: Arc<dyn Roster>, config: Config) -> Self {
-        Self { roster, config: Arc::new(config) }
+        Self {
+            roster,
+            config: Arc::new(config),
+        }
     }
 
     /// What the caller reads. Nobody reads `public` only; while there is no such audience they have to sign in.
@@ -42,18 +45,33 @@ impl Rules {
         let public = self.config.public_audience;
         let Some(who) = who else {
             if !public {
-                return Err(Error::Problem(kit::problem::Problem::unauthorized("Sign in to read posts")));
+                return Err(Error::Problem(kit::problem::Problem::unauthorized(
+                    "Sign in to read posts",
+                )));
             }
-            return Ok(Reader { user: None, audiences: vec![Audience::Public] });
+            return Ok(Reader {
+                user: None,
+                audiences: vec![Audience::Public],
+            });
         };
         let audiences = self.existing(self.roster.readable(who).await?);
-        Ok(Reader { user: Some(who.user), audiences: if public { with_public(audiences) } else { audiences } })
+        Ok(Reader {
+            user: Some(who.user),
+            audiences: if public {
+                with_public(audiences)
+            } else {
+                audiences
+            },
+        })
     }
 
     /// A reader as another service describes it, without audiences that do not exist here.
     #[must_use]
     pub fn described(&self, user: Option<UserId>, audiences: Vec<Audience>) -> Reader {
-        Reader { user, audiences: self.existing(audiences) }
+        Reader {
+            user,
+            audiences: self.existing(audiences),
+        }
     }
 
     fn existing(&self, mut audiences: Vec<Audience>) -> Vec<Audience> {
@@ -72,7 +90,11 @@ impl Rules {
     /// Only staff and teachers hold duties.
     async fn duties(&self, who: &Verified) -> Result<Vec<Duty>, Error> {
         let may_hold = who.is(Role::Staff) || who.is(Role::Teacher);
-        Ok(if may_hold { self.roster.duties(who).await? } else { Vec::new() })
+        Ok(if may_hold {
+            self.roster.duties(who).await?
+        } else {
+            Vec::new()
+        })
     }
 
     /// Whether what the caller publishes would need approval, which nobody can give yet.
@@ -80,18 +102,28 @@ impl Rules {
     /// # Errors
     /// [`Error::NeedsApproval`].
     pub fn publishes(&self, who: &Verified) -> Result<(), Error> {
-        if self.config.moderate.contains(&who.roles.primary()) { Err(Error::NeedsApproval) } else { Ok(()) }
+        if self.config.moderate.contains(&who.roles.primary()) {
+            Err(Error::NeedsApproval)
+        } else {
+            Ok(())
+        }
     }
 
     /// The audiences of a new post: those asked for, once each, or the default; the caller may write to all of them.
     ///
     /// # Errors
     /// 422 for a list that cannot be, 403 naming the first key the caller may not write to, 503 `roster_unavailable`.
-    pub async fn audiences(&self, who: &Verified, asked: Option<Vec<Audience>>) -> Result<Vec<Audience>, Error> {
+    pub async fn audiences(
+        &self,
+        who: &Verified,
+        asked: Option<Vec<Audience>>,
+    ) -> Result<Vec<Audience>, Error> {
         let duties = self.duties(who).await?;
         let audiences = match asked {
             Some(asked) => self.list(asked)?,
-            None if !self.config.default_audience.is_empty() => return Ok(self.config.default_audience.clone()),
+            None if !self.config.default_audience.is_empty() => {
+                return Ok(self.config.default_audience.clone());
+            }
             None => default_for(who.roles, &duties).ok_or(Error::AudienceRequired)?,
         };
         self.may_write(who, &duties, &audiences).await?;
@@ -102,14 +134,24 @@ impl Rules {
     ///
     /// # Errors
     /// As [`Rules::audiences`].
-    pub async fn changed(&self, who: &Verified, had: &[Audience], asked: Vec<Audience>) -> Result<Vec<Audience>, Error> {
+    pub async fn changed(
+        &self,
+        who: &Verified,
+        had: &[Audience],
+        asked: Vec<Audience>,
+    ) -> Result<Vec<Audience>, Error> {
         let audiences = self.list(asked)?;
         if audiences.len() == had.len() && audiences.iter().all(|key| had.contains(key)) {
             return Ok(had.to_vec());
         }
-        let added: Vec<_> = audiences.iter().copied().filter(|key| !had.contains(key)).collect();
+        let added: Vec<_> = audiences
+            .iter()
+            .copied()
+            .filter(|key| !had.contains(key))
+            .collect();
         if !added.is_empty() {
-            self.may_write(who, &self.duties(who).await?, &added).await?;
+            self.may_write(who, &self.duties(who).await?, &added)
+                .await?;
         }
         Ok(audiences)
     }
@@ -118,19 +160,30 @@ impl Rules {
         let mut audiences: Vec<Audience> = Vec::with_capacity(asked.len().min(MAX));
         for key in asked {
             if key == Audience::Public && !self.config.public_audience {
-                return Err(FieldErrors::one("audience", "public is switched off (posts.public_audience)"));
+                return Err(FieldErrors::one(
+                    "audience",
+                    "public is switched off (posts.public_audience)",
+                ));
             }
             if !audiences.contains(&key) {
                 audiences.push(key);
             }
         }
         if audiences.is_empty() || audiences.len() > MAX {
-            return Err(FieldErrors::one("audience", format!("must be 1 to {MAX} keys")));
+            return Err(FieldErrors::one(
+                "audience",
+                format!("must be 1 to {MAX} keys"),
+            ));
         }
         Ok(audiences)
     }
 
-    async fn may_write(&self, who: &Verified, duties: &[Duty], audiences: &[Audience]) -> Result<(), Error> {
+    async fn may_write(
+        &self,
+        who: &Verified,
+        duties: &[Duty],
+        audiences: &[Audience],
+    ) -> Result<(), Error> {
         for key in audiences {
             let allowed = self.config.default_audience.contains(key)
                 || by_role(&self.config, who.roles, duties, *key)
@@ -164,7 +217,10 @@ fn by_role(config: &Config, roles: Roles, duties: &[Duty], key: Audience) -> boo
 
 /// Where a post goes that names no audience and no default is set (rule 3); `None`: one has to be named.
 fn default_for(roles: Roles, duties: &[Duty]) -> Option<Vec<Audience>> {
-    if roles.contains(Role::Admin) || roles.contains(Role::Teacher) || duties.contains(&Duty::Office) {
+    if roles.contains(Role::Admin)
+        || roles.contains(Role::Teacher)
+        || duties.contains(&Duty::Office)
+    {
         Some(vec![Audience::School])
     } else if plain_member(roles, duties) {
         Some(vec![Audience::Role(Role::Member)])

@@ -51,7 +51,10 @@ impl Posts for LocalPosts {
         let tag = query.filters.tag.as_deref().map(validate::tag_form);
         let asked = store::PageQuery {
             reader: self.rules.described(query.reader, query.audiences.clone()),
-            filters: PageFilters { tag, ..query.filters.clone() },
+            filters: PageFilters {
+                tag,
+                ..query.filters.clone()
+            },
             start,
             limit,
         };
@@ -59,7 +62,11 @@ impl Posts for LocalPosts {
     }
 
     async fn find(&self, id: PostId) -> Result<Option<PostState>, Problem> {
-        Ok(self.store.find(id, None).await?.map(|post: Post| post.state()))
+        Ok(self
+            .store
+            .find(id, None)
+            .await?
+            .map(|post: Post| post.state()))
     }
 }
 
@@ -76,7 +83,9 @@ pub(crate) fn pages(
     stream::try_unfold(Some((first, after)), move |place| {
         let store = store.clone();
         async move {
-            let Some((mut part, mut after)) = place else { return Ok(None) };
+            let Some((mut part, mut after)) = place else {
+                return Ok(None);
+            };
             loop {
                 let rows = store.export(part, after, PAGE).await?;
                 if let Some((_, last)) = rows.last() {

@@ -8,7 +8,11 @@ use kit::config::Section;
 use serde::{Deserialize, Deserializer};
 
 /// Where the configuration looks for what this service needs.
-pub const SECTION: Section = Section { name: "posts", defaults: include_str!("../config.default.toml"), secrets: &[] };
+pub const SECTION: Section = Section {
+    name: "posts",
+    defaults: include_str!("../config.default.toml"),
+    secrets: &[],
+};
 
 /// The settings of this service.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,7 +43,11 @@ impl Config {
             self.public_audience || !self.default_audience.contains(&Audience::Public),
             "posts.default_audience is public, but posts.public_audience is false: switch it on, or name another audience"
         );
-        anyhow::ensure!(self.default_audience.len() <= crate::audience::MAX, "posts.default_audience names more than {} audiences", crate::audience::MAX);
+        anyhow::ensure!(
+            self.default_audience.len() <= crate::audience::MAX,
+            "posts.default_audience names more than {} audiences",
+            crate::audience::MAX
+        );
         Ok(())
     }
 }
@@ -57,10 +65,20 @@ where
         Many(Vec<String>),
     }
     let names = match Names::deserialize(deserializer)? {
-        Names::One(text) => text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
+        Names::One(text) => text
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect(),
         Names::Many(names) => names,
     };
-    names.iter().map(|name| name.parse().map_err(|error| serde::de::Error::custom(format!("{name}: {error}")))).collect()
+    names
+        .iter()
+        .map(|name| {
+            name.parse()
+                .map_err(|error| serde::de::Error::custom(format!("{name}: {error}")))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -68,28 +86,53 @@ mod tests {
     use super::*;
 
     fn read(environment: &[(&str, &str)]) -> Config {
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        kit::config::Config::load(&[SECTION], None, environment, &[]).unwrap().section("posts").unwrap()
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        kit::config::Config::load(&[SECTION], None, environment, &[])
+            .unwrap()
+            .section("posts")
+            .unwrap()
     }
 
     #[test]
     fn the_documented_defaults_are_those_of_a_school() {
         let config = read(&[]);
         assert!(config.check().is_ok());
-        assert!(!config.public_audience && config.teachers_school_wide && config.default_audience.is_empty());
-        assert_eq!(config.moderate, [Role::Student, Role::Guardian, Role::Member]);
+        assert!(
+            !config.public_audience
+                && config.teachers_school_wide
+                && config.default_audience.is_empty()
+        );
+        assert_eq!(
+            config.moderate,
+            [Role::Student, Role::Guardian, Role::Member]
+        );
     }
 
     #[test]
     fn a_list_may_be_one_text_as_an_environment_variable_gives_it() {
-        let config = read(&[("SCHOOLYARD_POSTS__DEFAULT_AUDIENCE", "public, school"), ("SCHOOLYARD_POSTS__MODERATE", "")]);
-        assert_eq!(config.default_audience, [Audience::Public, Audience::School]);
+        let config = read(&[
+            ("SCHOOLYARD_POSTS__DEFAULT_AUDIENCE", "public, school"),
+            ("SCHOOLYARD_POSTS__MODERATE", ""),
+        ]);
+        assert_eq!(
+            config.default_audience,
+            [Audience::Public, Audience::School]
+        );
         assert!(config.moderate.is_empty());
     }
 
     #[test]
     fn a_default_audience_that_does_not_exist_is_refused_at_start() {
         let config = read(&[("SCHOOLYARD_POSTS__DEFAULT_AUDIENCE", "public")]);
-        assert!(config.check().unwrap_err().to_string().contains("posts.public_audience"));
+        assert!(
+            config
+                .check()
+                .unwrap_err()
+                .to_string()
+                .contains("posts.public_audience")
+        );
     }
 }

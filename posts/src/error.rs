@@ -14,7 +14,9 @@ pub enum Error {
     #[error("only the author may do this")]
     NotOwner,
     /// The caller may not publish at all until somebody can approve it.
-    #[error("what people with this role publish needs approval, which this school does not have yet")]
+    #[error(
+        "what people with this role publish needs approval, which this school does not have yet"
+    )]
     NeedsApproval,
     /// The caller may not write to this audience (rule 2).
     #[error("you may not write to {0}")]
@@ -60,7 +62,11 @@ impl FieldErrors {
     /// # Errors
     /// [`Error::Invalid`] with everything that was found.
     pub fn check(self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self))
+        }
     }
 
     /// One field, one message.
@@ -82,16 +88,29 @@ impl From<Error> for Problem {
                 "What people with your role publish needs approval, and there is nobody to give it yet",
             ),
             Error::AudienceForbidden(key) => {
-                Self::forbidden("audience_forbidden", format!("You may not write to {key}")).member("audience", key.to_string())
+                Self::forbidden("audience_forbidden", format!("You may not write to {key}"))
+                    .member("audience", key.to_string())
             }
             Error::AudienceRequired => {
-                Self::unprocessable("audience_required", "Name the audience the post is for").field("audience", "is required")
+                Self::unprocessable("audience_required", "Name the audience the post is for")
+                    .field("audience", "is required")
             }
-            Error::Stale => Self::new(StatusCode::PRECONDITION_FAILED, "stale", "The post has changed since you read it"),
-            Error::Contended => Self::unavailable("busy", "The post is being changed by many at once"),
+            Error::Stale => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "stale",
+                "The post has changed since you read it",
+            ),
+            Error::Contended => {
+                Self::unavailable("busy", "The post is being changed by many at once")
+            }
             Error::Invalid(errors) => {
                 let problem = Self::unprocessable("validation", "Some fields are not valid");
-                errors.0.into_iter().fold(problem, |problem, (name, message)| problem.field(name, message))
+                errors
+                    .0
+                    .into_iter()
+                    .fold(problem, |problem, (name, message)| {
+                        problem.field(name, message)
+                    })
             }
             Error::Store(error) => error.into(),
             Error::Problem(problem) => problem,

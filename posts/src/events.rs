@@ -28,11 +28,18 @@ impl AuthEvents {
 #[async_trait]
 impl Handler for AuthEvents {
     async fn apply(&self, delivered: &Delivered) -> Result<(), Failure> {
-        let event = UserEvent::read(delivered).map_err(|unreadable| Failure::Poison(unreadable.to_string()))?;
+        let event = UserEvent::read(delivered)
+            .map_err(|unreadable| Failure::Poison(unreadable.to_string()))?;
         if event.kind != UserEventKind::Deleted {
             return Ok(());
         }
-        while self.store.forget_author(event.state.user_id, BATCH).await.map_err(|error| Failure::Retry(error.into()))? > 0 {}
+        while self
+            .store
+            .forget_author(event.state.user_id, BATCH)
+            .await
+            .map_err(|error| Failure::Retry(error.into()))?
+            > 0
+        {}
         Ok(())
     }
 }

@@ -28,6 +28,7 @@ pub use config::{Config, SECTION};
 pub use error::{Error, FieldErrors};
 pub use events::AuthEvents;
 pub use model::{FORMER_MEMBER, Moderation, Post, Text};
+pub use routes::api;
 
 use crate::audience::Rules;
 use crate::routes::App;
@@ -65,15 +66,35 @@ pub struct Built {
 /// Settings that contradict each other; a store or bus that cannot be reached or is newer than this program.
 pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
     config.check()?;
-    let Deps { db, bus, roster, verifier, clock, ids, metrics } = deps;
-    bus.ensure(&[topics::POSTS_EVENTS, topics::AUTH_EVENTS]).await?;
-    let store: Arc<dyn Store> = Arc::new(SqlStore::open(db.clone(), clock.clone(), ids.clone()).await?);
+    let Deps {
+        db,
+        bus,
+        roster,
+        verifier,
+        clock,
+        ids,
+        metrics,
+    } = deps;
+    bus.ensure(&[topics::POSTS_EVENTS, topics::AUTH_EVENTS])
+        .await?;
+    let store: Arc<dyn Store> =
+        Arc::new(SqlStore::open(db.clone(), clock.clone(), ids.clone()).await?);
     let rules = Rules::new(roster, config);
     let client: Arc<dyn Posts> = Arc::new(LocalPosts::new(store.clone(), rules.clone()));
-    let mut routes = routes::routes(App { store: store.clone(), rules, client: client.clone() })?;
+    let mut routes = routes::routes(App {
+        store: store.clone(),
+        rules,
+        client: client.clone(),
+    })?;
     routes.router = access::with_verifier(routes.router, verifier);
     let workers = vec![
-        outbox::relay(db.clone(), bus.clone(), clock.clone(), ids.clone(), metrics.clone()),
+        outbox::relay(
+            db.clone(),
+            bus.clone(),
+            clock.clone(),
+            ids.clone(),
+            metrics.clone(),
+        ),
         audit::chainer(db.clone(), clock.clone(), ids),
         idempotency::sweeper(db, clock.clone()),
         consumer::worker(
@@ -89,7 +110,15 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         text_sweeper(store.clone(), clock),
     ];
     let checks = vec![store_check(store), bus_check(bus)];
-    Ok(Built { service: Service { name: "posts", routes, workers, checks }, client })
+    Ok(Built {
+        service: Service {
+            name: "posts",
+            routes,
+            workers,
+            checks,
+        },
+        client,
+    })
 }
 
 /// Drops deleted texts whose time has come, at start and every hour.
@@ -110,13 +139,22 @@ fn text_sweeper(store: Arc<dyn Store>, clock: SharedClock) -> Worker {
 fn store_check(store: Arc<dyn Store>) -> Check {
     Check::essential("store", move || {
         let store = store.clone();
-        async move { store.check().await.map_err(|error| CheckError::new("store_unavailable", error)) }
+        async move {
+            store
+                .check()
+                .await
+                .map_err(|error| CheckError::new("store_unavailable", error))
+        }
     })
 }
 
 fn bus_check(bus: Arc<dyn Bus>) -> Check {
     Check::degrading("bus", move || {
         let bus = bus.clone();
-        async move { bus.check().await.map_err(|error| CheckError::new("bus_unavailable", error)) }
+        async move {
+            bus.check()
+                .await
+                .map_err(|error| CheckError::new("bus_unavailable", error))
+        }
     })
 }

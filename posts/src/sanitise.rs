@@ -8,8 +8,30 @@ use ammonia::{Builder, UrlRelative};
 /// The elements that stay. `img` is not among them: it may only show an attachment of the post itself, and a post has
 /// none, so every image is foreign.
 const ELEMENTS: [&str; 24] = [
-    "p", "br", "b", "strong", "i", "em", "u", "s", "blockquote", "code", "pre", "ul", "ol", "li", "h2", "h3", "h4", "a",
-    "table", "thead", "tbody", "tr", "th", "td",
+    "p",
+    "br",
+    "b",
+    "strong",
+    "i",
+    "em",
+    "u",
+    "s",
+    "blockquote",
+    "code",
+    "pre",
+    "ul",
+    "ol",
+    "li",
+    "h2",
+    "h3",
+    "h4",
+    "a",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
 ];
 
 /// Not part of a text that begins with it; each reading takes one away.
@@ -42,21 +64,30 @@ static TEXT_ONLY: LazyLock<Builder<'static>> = LazyLock::new(|| {
 /// texts off the threads that serve others.
 #[must_use]
 pub fn clean(html: &str) -> String {
+    clean_within(html, usize::MAX).unwrap_or_default()
+}
+
+/// The same, unless it grows beyond `most` characters on the way: `None`.
+#[must_use]
+pub fn clean_within(html: &str, most: usize) -> Option<String> {
     let html = html.trim_start_matches(BYTE_ORDER_MARK);
     if is_plain(html) {
-        return html.to_owned();
+        return Some(html.to_owned()).filter(|text| text.chars().count() <= most);
     }
     // Unwrapping an element that is not allowed can leave others nested as HTML does not nest them (a paragraph in a
     // paragraph); a browser reads that differently from how it is written, so it is read again until it stays.
     let mut text = pass(html);
     for _ in 0..PASSES {
+        if text.chars().count() > most {
+            return None;
+        }
         let next = pass(&text);
         if next == text {
-            return text;
+            return Some(text);
         }
         text = next;
     }
-    TEXT_ONLY.clean(html).to_string()
+    Some(TEXT_ONLY.clean(html).to_string()).filter(|text| text.chars().count() <= most)
 }
 
 /// Whether HTML means nothing but the text itself, so that cleaning would change nothing.
@@ -66,8 +97,16 @@ fn is_plain(text: &str) -> bool {
 
 fn pass(html: &str) -> String {
     let text = ALLOWED.clean(html).to_string();
-    let text = if text.starts_with(BYTE_ORDER_MARK) { text.trim_start_matches(BYTE_ORDER_MARK).to_owned() } else { text };
-    if text.contains("<pre>\n") { without_leading_newlines(&text) } else { text }
+    let text = if text.starts_with(BYTE_ORDER_MARK) {
+        text.trim_start_matches(BYTE_ORDER_MARK).to_owned()
+    } else {
+        text
+    };
+    if text.contains("<pre>\n") {
+        without_leading_newlines(&text)
+    } else {
+        text
+    }
 }
 
 /// HTML ignores one newline after `<pre>`: each reading would take one more away.
@@ -89,7 +128,10 @@ mod tests {
     #[test]
     fn the_example_of_the_specification_comes_out_as_written_there() {
         let html = r#"Hi <b onclick=x>you</b><script>1</script> <a href="javascript:1">k</a>"#;
-        assert_eq!(clean(html), r#"Hi <b>you</b> <a rel="nofollow noopener noreferrer">k</a>"#);
+        assert_eq!(
+            clean(html),
+            r#"Hi <b>you</b> <a rel="nofollow noopener noreferrer">k</a>"#
+        );
     }
 
     #[test]
@@ -98,31 +140,62 @@ mod tests {
                     <blockquote>k</blockquote><pre>l</pre><ul><li>m</li></ul><ol><li>n</li></ol>\
                     <table><thead><tr><th>o</th></tr></thead><tbody><tr><td>p</td></tr></tbody></table>";
         assert_eq!(clean(kept), kept);
-        assert_eq!(clean(r#"a<img src="https://x.test/1.png" alt="x">b<h1>c</h1>"#), "abc");
+        assert_eq!(
+            clean(r#"a<img src="https://x.test/1.png" alt="x">b<h1>c</h1>"#),
+            "abc"
+        );
     }
 
     #[test]
     fn only_http_https_and_mailto_are_followed() {
         for href in ["http://x.test/", "https://x.test/?a=1", "mailto:a@x.test"] {
             let expected = format!(r#"<a href="{href}" rel="nofollow noopener noreferrer">k</a>"#);
-            assert_eq!(clean(&format!(r#"<a href="{href}" rel="opener" target=_top>k</a>"#)), expected);
+            assert_eq!(
+                clean(&format!(
+                    r#"<a href="{href}" rel="opener" target=_top>k</a>"#
+                )),
+                expected
+            );
         }
-        for href in ["javascript:1", "JaVaScRiPt:1", "java\nscript:1", "&#106;avascript:1", "data:text/html,x", "//x.test", "/a", "vbscript:1", "x"] {
+        for href in [
+            "javascript:1",
+            "JaVaScRiPt:1",
+            "java\nscript:1",
+            "&#106;avascript:1",
+            "data:text/html,x",
+            "//x.test",
+            "/a",
+            "vbscript:1",
+            "x",
+        ] {
             let cleaned = clean(&format!(r#"<a href="{href}">k</a>"#));
-            assert_eq!(cleaned, r#"<a rel="nofollow noopener noreferrer">k</a>"#, "{href}");
+            assert_eq!(
+                cleaned, r#"<a rel="nofollow noopener noreferrer">k</a>"#,
+                "{href}"
+            );
         }
     }
 
     #[test]
     fn script_and_style_go_with_their_text_wherever_they_stand() {
-        for html in ["a<script>x</script>b", "a<style>x</style>b", "a<SCRIPT src=//x>x</sCript >b", "a<svg><script>x</script></svg>b"] {
+        for html in [
+            "a<script>x</script>b",
+            "a<style>x</style>b",
+            "a<SCRIPT src=//x>x</sCript >b",
+            "a<svg><script>x</script></svg>b",
+        ] {
             assert_eq!(clean(html), "ab", "{html}");
         }
     }
 
     #[test]
     fn nesting_that_html_does_not_know_is_settled_and_stays() {
-        for html in ["<p><button><p>x</p></button></p>", "<h2><marquee><h2>x", "<pre>\n\n\nx</pre>", "<a href=http://x>1<table><a href=http://y>2</a></table>3</a>"] {
+        for html in [
+            "<p><button><p>x</p></button></p>",
+            "<h2><marquee><h2>x",
+            "<pre>\n\n\nx</pre>",
+            "<a href=http://x>1<table><a href=http://y>2</a></table>3</a>",
+        ] {
             let once = clean(html);
             assert_eq!(clean(&once), once, "{html}");
             assert!(once.contains('<'), "{html} lost its elements: {once}");
@@ -134,12 +207,64 @@ mod tests {
         let piece = prop_oneof![
             prop::sample::select(
                 [
-                    "<p>", "</p>", "<b>", "</b>", "<a href='http://x'>", "<a title='<pre>\n'>", "</a>", "<table>", "</table>",
-                    "<tr>", "<td>", "<tbody>", "<button>", "</button>", "<pre>", "\n", "<ul>", "<li>", "<h2>", "<marquee>",
-                    "<svg>", "<math>", "<mi>", "<style>", "</style>", "<script>", "<!--", "-->", "<select>", "<option>", "<br>",
-                    "<template>", "<noscript>", "<textarea>", "</textarea>", "<title>", "</div>", "<div>", "<i>", "</i>", "<code>",
-                    "<blockquote>", "<foreignObject>", "<annotation-xml encoding='text/html'>", "<caption>", "<form>", "<img src=x onerror=1>",
-                    "&", "&lt;script&gt;", "&amp;", "\u{a0}", "\r\n", "<plaintext>", "<frameset>", "<body onload=x>", "]]>", "<![CDATA[", "\u{feff}",
+                    "<p>",
+                    "</p>",
+                    "<b>",
+                    "</b>",
+                    "<a href='http://x'>",
+                    "<a title='<pre>\n'>",
+                    "</a>",
+                    "<table>",
+                    "</table>",
+                    "<tr>",
+                    "<td>",
+                    "<tbody>",
+                    "<button>",
+                    "</button>",
+                    "<pre>",
+                    "\n",
+                    "<ul>",
+                    "<li>",
+                    "<h2>",
+                    "<marquee>",
+                    "<svg>",
+                    "<math>",
+                    "<mi>",
+                    "<style>",
+                    "</style>",
+                    "<script>",
+                    "<!--",
+                    "-->",
+                    "<select>",
+                    "<option>",
+                    "<br>",
+                    "<template>",
+                    "<noscript>",
+                    "<textarea>",
+                    "</textarea>",
+                    "<title>",
+                    "</div>",
+                    "<div>",
+                    "<i>",
+                    "</i>",
+                    "<code>",
+                    "<blockquote>",
+                    "<foreignObject>",
+                    "<annotation-xml encoding='text/html'>",
+                    "<caption>",
+                    "<form>",
+                    "<img src=x onerror=1>",
+                    "&",
+                    "&lt;script&gt;",
+                    "&amp;",
+                    "\u{a0}",
+                    "\r\n",
+                    "<plaintext>",
+                    "<frameset>",
+                    "<body onload=x>",
+                    "]]>",
+                    "<![CDATA[",
+                    "\u{feff}",
                 ]
                 .as_slice()
             )

@@ -31,25 +31,35 @@ pub fn title(text: &str, errors: &mut FieldErrors) {
 /// Checks a content and cleans it (rule 14). The answer means nothing when an error was added.
 pub async fn content(text: String, errors: &mut FieldErrors) -> String {
     if text.chars().count() > CONTENT_MAX {
-        errors.add("content", format!("must be at most {CONTENT_MAX} characters"));
+        errors.add(
+            "content",
+            format!("must be at most {CONTENT_MAX} characters"),
+        );
         return text;
     }
-    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+    if text
+        .chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    {
         errors.add("content", "must not contain control characters");
         return text;
     }
     let clean = if text.len() <= CLEAN_INLINE {
-        sanitise::clean(&text)
+        sanitise::clean_within(&text, CONTENT_MAX)
     } else {
-        match tokio::task::spawn_blocking(move || sanitise::clean(&text)).await {
+        match tokio::task::spawn_blocking(move || sanitise::clean_within(&text, CONTENT_MAX)).await
+        {
             Ok(clean) => clean,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     };
-    if clean.chars().count() > CONTENT_MAX {
-        errors.add("content", format!("must be at most {CONTENT_MAX} characters once cleaned"));
-    }
-    clean
+    clean.unwrap_or_else(|| {
+        errors.add(
+            "content",
+            format!("must be at most {CONTENT_MAX} characters once cleaned"),
+        );
+        String::new()
+    })
 }
 
 /// Most characters of a moderator's reason.
@@ -74,8 +84,14 @@ pub fn tags(given: &[String], errors: &mut FieldErrors) -> Vec<String> {
     for (i, tag) in given.iter().enumerate() {
         let tag = tag_form(tag);
         if tag.is_empty() || tag.chars().count() > TAG_MAX {
-            errors.add(format!("tags[{i}]"), format!("must be 1 to {TAG_MAX} characters"));
-        } else if tag.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+            errors.add(
+                format!("tags[{i}]"),
+                format!("must be 1 to {TAG_MAX} characters"),
+            );
+        } else if tag
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+        {
             errors.add(format!("tags[{i}]"), "must not contain control characters");
         } else if !tags.contains(&tag) {
             if tags.len() == TAGS_MAX {
@@ -106,10 +122,28 @@ mod tests {
 
     #[test]
     fn a_title_is_one_line_of_1_to_200_characters() {
-        for good in ["x", " spaces stay ", "<b>not markup</b>", &"ü".repeat(200), "مرحبا"] {
+        for good in [
+            "x",
+            " spaces stay ",
+            "<b>not markup</b>",
+            &"ü".repeat(200),
+            "مرحبا",
+        ] {
             assert!(refused(|e| title(good, e)).is_empty(), "{good}");
         }
-        for bad in ["", "  ", "\u{a0}", &"ü".repeat(201), "a\nb", "a\rb", "a\tb", "a\0b", "a\u{7f}b", "a\u{2028}b", "a\u{85}b"] {
+        for bad in [
+            "",
+            "  ",
+            "\u{a0}",
+            &"ü".repeat(201),
+            "a\nb",
+            "a\rb",
+            "a\tb",
+            "a\0b",
+            "a\u{7f}b",
+            "a\u{2028}b",
+            "a\u{85}b",
+        ] {
             assert_eq!(refused(|e| title(bad, e)), ["title"], "{bad:?}");
         }
     }
@@ -143,8 +177,16 @@ mod tests {
 
     #[test]
     fn a_tag_that_cannot_be_kept_is_named_by_its_place() {
-        let given = ["ok".to_owned(), " ".to_owned(), "x".repeat(41), "a\0".to_owned()];
-        assert_eq!(refused(|e| drop(tags(&given, e))), ["tags[1]", "tags[2]", "tags[3]"]);
+        let given = [
+            "ok".to_owned(),
+            " ".to_owned(),
+            "x".repeat(41),
+            "a\0".to_owned(),
+        ];
+        assert_eq!(
+            refused(|e| drop(tags(&given, e))),
+            ["tags[1]", "tags[2]", "tags[3]"]
+        );
         let many: Vec<_> = (0..21).map(|i| format!("t{i}")).collect();
         assert_eq!(refused(|e| drop(tags(&many, e))), ["tags"]);
         let twice: Vec<_> = (0..40).map(|i| format!("t{}", i / 2)).collect();

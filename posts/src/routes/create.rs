@@ -2,21 +2,28 @@
 
 use axum::extract::State;
 use contracts::access::Member;
-use http::HeaderMap;
 use kit::extract::Json;
 use kit::problem::Problem;
 
 use super::App;
 use super::bodies::CreatePost;
-use super::headers::{Tagged, idempotency_key, tagged};
+use super::headers::{IdempotencyKey, Tagged, tagged};
 use crate::error::FieldErrors;
 use crate::store::{NewPost, Once};
 use crate::validate;
 
-pub async fn create(Member(who): Member, State(app): State<App>, headers: HeaderMap, Json(body): Json<CreatePost>) -> Result<Tagged, Problem> {
+pub async fn create(
+    Member(who): Member,
+    State(app): State<App>,
+    IdempotencyKey(key): IdempotencyKey,
+    Json(body): Json<CreatePost>,
+) -> Result<Tagged, Problem> {
     // Of the parsed body: spelled otherwise, it is the same request.
-    let once = match idempotency_key(&headers)? {
-        Some(key) => Some(Once { key, request: serde_json::to_vec(&body).map_err(Problem::internal)? }),
+    let once = match key {
+        Some(key) => Some(Once {
+            key,
+            request: serde_json::to_vec(&body).map_err(Problem::internal)?,
+        }),
         None => None,
     };
     app.rules.publishes(&who)?;

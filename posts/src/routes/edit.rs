@@ -4,7 +4,7 @@ use axum::extract::State;
 use contracts::Verified;
 use contracts::access::Member;
 use contracts::events::DeleteReason;
-use http::{Extensions, HeaderMap};
+use http::Extensions;
 use kit::extract::{Json, Path, Query};
 use kit::problem::Problem;
 use serde::Deserialize;
@@ -27,11 +27,10 @@ pub async fn edit(
     Member(who): Member,
     State(app): State<App>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    condition: IfMatch,
     extensions: Extensions,
     Json(body): Json<ChangePost>,
 ) -> Result<Tagged, Problem> {
-    let condition = IfMatch::read(&headers)?;
     let mut post = in_reach(&app, Some(&who), &id).await?;
     let reason = ground(&app, &who, &post, body.reason.as_deref()).await?;
     if reason.is_none() {
@@ -44,7 +43,11 @@ pub async fn edit(
         if text == post.text() {
             return Ok(tagged(post));
         }
-        let edit = Edit { actor: actor(&who, &extensions), text, reason: reason.clone() };
+        let edit = Edit {
+            actor: actor(&who, &extensions),
+            text,
+            reason: reason.clone(),
+        };
         if let Some(post) = app.store.edit(&post, edit).await? {
             return Ok(tagged(post));
         }
@@ -67,18 +70,27 @@ pub async fn delete(
     State(app): State<App>,
     Path(id): Path<String>,
     Query(why): Query<Why>,
-    headers: HeaderMap,
+    condition: IfMatch,
     extensions: Extensions,
 ) -> Result<Json<Message>, Problem> {
-    let condition = IfMatch::read(&headers)?;
     let mut post = in_reach(&app, Some(&who), &id).await?;
     let reason = ground(&app, &who, &post, why.reason.as_deref()).await?;
-    let ground = if reason.is_some() { DeleteReason::Moderation } else { DeleteReason::Author };
+    let ground = if reason.is_some() {
+        DeleteReason::Moderation
+    } else {
+        DeleteReason::Author
+    };
     for _ in 0..TURNS {
         condition.check(post.version)?;
-        let removal = Removal { actor: actor(&who, &extensions), ground, reason: reason.clone() };
+        let removal = Removal {
+            actor: actor(&who, &extensions),
+            ground,
+            reason: reason.clone(),
+        };
         if app.store.remove(&post, removal).await? {
-            return Ok(Json(Message { message: "Post deleted successfully" }));
+            return Ok(Json(Message {
+                message: "Post deleted successfully",
+            }));
         }
         post = in_reach(&app, Some(&who), &id).await?;
     }
@@ -86,7 +98,12 @@ pub async fn delete(
 }
 
 /// On what ground the caller changes the post they see: as its author without a reason (`None`), as a moderator with one.
-async fn ground(app: &App, who: &Verified, post: &Post, reason: Option<&str>) -> Result<Option<String>, Error> {
+async fn ground(
+    app: &App,
+    who: &Verified,
+    post: &Post,
+    reason: Option<&str>,
+) -> Result<Option<String>, Error> {
     if post.user_id == who.user {
         return Ok(None);
     }
@@ -111,17 +128,30 @@ async fn checked(body: ChangePost) -> Result<ChangePost, Error> {
         None => None,
     };
     errors.check()?;
-    Ok(ChangePost { tags, content, ..body })
+    Ok(ChangePost {
+        tags,
+        content,
+        ..body
+    })
 }
 
-async fn changed(app: &App, who: &Verified, post: &Post, change: &ChangePost) -> Result<Text, Error> {
+async fn changed(
+    app: &App,
+    who: &Verified,
+    post: &Post,
+    change: &ChangePost,
+) -> Result<Text, Error> {
     let had = post.text();
     Ok(Text {
         title: change.title.clone().unwrap_or(had.title),
         content: change.content.clone().unwrap_or(had.content),
         tags: change.tags.clone().unwrap_or(had.tags),
         audience: match &change.audience {
-            Some(asked) => app.rules.changed(who, &post.audience, asked.clone()).await?,
+            Some(asked) => {
+                app.rules
+                    .changed(who, &post.audience, asked.clone())
+                    .await?
+            }
             None => had.audience,
         },
     })

@@ -2,24 +2,30 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::ConnectInfo;
-use contracts::access::ClientAddress;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use contracts::Verified;
+use contracts::access::ClientAddress;
 use http::header::{ETAG, HeaderName, IF_MATCH};
+use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue};
 use kit::extract::Json;
+use kit::problem::Problem;
+use kit::routes::{Argument, Description};
 
 use super::bodies::PostBody;
 use crate::error::{Error, FieldErrors};
 use crate::model::Post;
 use crate::store::Actor;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// A post with its version as a strong tag.
 pub type Tagged = ([(HeaderName, HeaderValue); 1], Json<PostBody>);
 
 /// The answer with one post.
 pub fn tagged(post: Post) -> Tagged {
-    let tag = HeaderValue::try_from(etag(post.version)).expect("digits and quotes are visible characters");
+    let tag = HeaderValue::try_from(etag(post.version))
+        .expect("digits and quotes are visible characters");
     ([(ETAG, tag)], Json(post.into()))
 }
 
@@ -32,17 +38,16 @@ fn etag(version: i64) -> String {
 pub struct IfMatch(Option<Vec<String>>);
 
 impl IfMatch {
-    /// Reads the header; it may stand more than once.
-    ///
-    /// # Errors
-    /// 422 when it is not text.
-    pub fn read(headers: &HeaderMap) -> Result<Self, Error> {
+    /// The header may stand more than once.
+    fn read(headers: &HeaderMap) -> Result<Self, Error> {
         if !headers.contains_key(IF_MATCH) {
             return Ok(Self(None));
         }
         let mut tags = Vec::new();
         for value in headers.get_all(IF_MATCH) {
-            let value = value.to_str().map_err(|_| FieldErrors::one("If-Match", "must be a list of entity tags"))?;
+            let value = value
+                .to_str()
+                .map_err(|_| FieldErrors::one("If-Match", "must be a list of entity tags"))?;
             tags.extend(value.split(',').map(|tag| tag.trim().to_owned()));
         }
         Ok(Self(Some(tags)))
@@ -61,20 +66,65 @@ impl IfMatch {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self::read(&parts.headers)?)
+    }
+}
+
+impl Argument for IfMatch {
+    fn describe(description: &mut Description) {
+        description.header(
+            "If-Match",
+            false,
+            "The ETag the change is made to; any other version is 412 `stale`",
+        );
+    }
+}
+
 /// Most characters of an `Idempotency-Key`.
 const KEY_MAX: usize = 200;
 
 /// The `Idempotency-Key`, if there is one.
-///
-/// # Errors
-/// 422 when it is not 1 to 200 visible ASCII characters, or given twice.
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
-    let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
-    match (key, values.next()) {
-        (Some(key), None) => Ok(Some(key.to_owned())),
-        _ => Err(FieldErrors::one("Idempotency-Key", format!("must be one key of 1 to {KEY_MAX} visible ASCII characters"))),
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(pub Option<String>);
+
+impl IdempotencyKey {
+    fn read(headers: &HeaderMap) -> Result<Self, Error> {
+        let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+        let Some(value) = values.next() else {
+            return Ok(Self(None));
+        };
+        let visible = |key: &&str| {
+            (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic())
+        };
+        match (value.to_str().ok().filter(visible), values.next()) {
+            (Some(key), None) => Ok(Self(Some(key.to_owned()))),
+            _ => Err(FieldErrors::one(
+                "Idempotency-Key",
+                format!("must be one key of 1 to {KEY_MAX} visible ASCII characters"),
+            )),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self::read(&parts.headers)?)
+    }
+}
+
+impl Argument for IdempotencyKey {
+    fn describe(description: &mut Description) {
+        description.header(
+            "Idempotency-Key",
+            false,
+            "Makes a repeated request publish once",
+        );
     }
 }
 
@@ -82,7 +132,9 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
 pub fn actor(who: &Verified, extensions: &Extensions) -> Actor {
     let address = match extensions.get::<ClientAddress>() {
         Some(ClientAddress(address)) => *address,
-        None => extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
+        None => extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0.ip()),
     };
     Actor {
         user: who.user,
@@ -96,7 +148,15 @@ mod tests {
     use super::*;
 
     fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
-        values.iter().map(|value| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()
+        values
+            .iter()
+            .map(|value| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
+            .collect()
     }
 
     #[test]
@@ -119,10 +179,24 @@ mod tests {
 
     #[test]
     fn a_key_that_could_be_read_in_two_ways_is_refused() {
-        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
-        assert_eq!(idempotency_key(&headers("idempotency-key", &["a-1"])).unwrap().as_deref(), Some("a-1"));
-        for bad in [vec![""], vec!["a b"], vec!["a", "a"], vec![&*"x".repeat(201)]] {
-            assert!(idempotency_key(&headers("idempotency-key", &bad)).is_err(), "{bad:?}");
+        assert_eq!(IdempotencyKey::read(&HeaderMap::new()).unwrap().0, None);
+        assert_eq!(
+            IdempotencyKey::read(&headers("idempotency-key", &["a-1"]))
+                .unwrap()
+                .0
+                .as_deref(),
+            Some("a-1")
+        );
+        for bad in [
+            vec![""],
+            vec!["a b"],
+            vec!["a", "a"],
+            vec![&*"x".repeat(201)],
+        ] {
+            assert!(
+                IdempotencyKey::read(&headers("idempotency-key", &bad)).is_err(),
+                "{bad:?}"
+            );
         }
     }
 }

@@ -32,35 +32,54 @@ pub struct ExportQuery {
     after: Option<String>,
 }
 
-pub async fn export(_: Service, State(app): State<App>, Query(query): Query<ExportQuery>) -> Result<Response, Problem> {
+pub async fn export(
+    _: Service,
+    State(app): State<App>,
+    Query(query): Query<ExportQuery>,
+) -> Result<Response, Problem> {
     let after = match query.after.as_deref().map(str::parse::<PostId>) {
         None => None,
         Some(Ok(id)) => Some(app.store.place(id).await?.ok_or(Error::NotFound)?),
         Some(Err(_)) => return Err(Error::NotFound.into()),
     };
-    let lines = client::pages(app.store, query.order, after).map_ok(|rows| lines(&rows)).map_err(|error| {
-        // The status is sent: breaking off is the only way left to say that the rest is missing.
-        let problem = Problem::from(error);
-        tracing::error!(code = problem.code(), "an export broke off");
-        problem
-    });
-    Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+    let lines = client::pages(app.store, query.order, after)
+        .map_ok(|rows| lines(&rows))
+        .map_err(|error| {
+            // The status is sent: breaking off is the only way left to say that the rest is missing.
+            let problem = Problem::from(error);
+            tracing::error!(code = problem.code(), "an export broke off");
+            problem
+        });
+    Ok((
+        [(CONTENT_TYPE, "application/x-ndjson")],
+        Body::from_stream(lines),
+    )
+        .into_response())
 }
 
 fn lines(rows: &[ExportRow]) -> Bytes {
     let mut text = Vec::new();
     for row in rows {
-        serde_json::to_writer(&mut text, row).expect("rows have string keys and are written to memory");
+        serde_json::to_writer(&mut text, row)
+            .expect("rows have string keys and are written to memory");
         text.push(b'\n');
     }
     text.into()
 }
 
-pub async fn page(_: Service, State(app): State<App>, Json(query): Json<PageQuery>) -> Result<Json<Page<PostState>>, Problem> {
+pub async fn page(
+    _: Service,
+    State(app): State<App>,
+    Json(query): Json<PageQuery>,
+) -> Result<Json<Page<PostState>>, Problem> {
     app.client.page(&query).await.map(Json)
 }
 
-pub async fn find(_: Service, State(app): State<App>, Path(id): Path<String>) -> Result<Json<PostState>, Problem> {
+pub async fn find(
+    _: Service,
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<PostState>, Problem> {
     let id: PostId = id.parse().map_err(|_| Error::NotFound)?;
     Ok(Json(app.client.find(id).await?.ok_or(Error::NotFound)?))
 }

@@ -84,19 +84,36 @@ impl Answer for Listing {
     }
 }
 
-pub async fn list(Visitor(who): Visitor, State(app): State<App>, uri: Uri, Query(query): Query<ListQuery>) -> Result<Listing, Problem> {
+pub async fn list(
+    Visitor(who): Visitor,
+    State(app): State<App>,
+    uri: Uri,
+    Query(query): Query<ListQuery>,
+) -> Result<Listing, Problem> {
     let reader = app.rules.reader(who.as_deref()).await?;
     let (skip, paged) = (query.skip.unwrap_or(0), query.cursor.is_some());
     let limit = query.limit.unwrap_or(if paged { 20 } else { 10 });
     let (start, limit) = bounds(query.cursor.as_deref(), query.skip, limit)?;
     let filters = PageFilters {
         user_id: query.user_id,
-        tag: query.tag.as_deref().map(validate::tag_form).filter(|tag| !tag.is_empty()),
+        tag: query
+            .tag
+            .as_deref()
+            .map(validate::tag_form)
+            .filter(|tag| !tag.is_empty()),
         audience: query.audience,
         from: query.from,
         to: query.to,
     };
-    let posts = app.store.page(&PageQuery { reader, filters, start, limit }).await?;
+    let posts = app
+        .store
+        .page(&PageQuery {
+            reader,
+            filters,
+            start,
+            limit,
+        })
+        .await?;
     if paged {
         return Ok(Listing::Page(page(posts, PostBody::from)));
     }
@@ -104,7 +121,10 @@ pub async fn list(Visitor(who): Visitor, State(app): State<App>, uri: Uri, Query
     if let Some(link) = next_link(&uri, u64::from(limit), skip).filter(|_| posts.more) {
         headers.insert(LINK, link);
     }
-    Ok(Listing::Array(headers, posts.items.into_iter().map(PostBody::from).collect()))
+    Ok(Listing::Array(
+        headers,
+        posts.items.into_iter().map(PostBody::from).collect(),
+    ))
 }
 
 /// Where a page begins and how long it is at most.
@@ -117,7 +137,10 @@ pub fn bounds(cursor: Option<&str>, skip: Option<u64>, limit: u64) -> Result<(St
         errors.add("limit", format!("must be 1 to {LIMIT_MAX}"));
     }
     if skip.is_some_and(|skip| skip > SKIP_MAX) {
-        errors.add("skip", format!("must be at most {SKIP_MAX}; go on with a cursor"));
+        errors.add(
+            "skip",
+            format!("must be at most {SKIP_MAX}; go on with a cursor"),
+        );
     }
     if skip.is_some() && cursor.is_some() {
         errors.add("skip", "cannot be combined with a cursor");
@@ -134,7 +157,10 @@ pub fn bounds(cursor: Option<&str>, skip: Option<u64>, limit: u64) -> Result<(St
 /// A page of posts in the shape of the one who asks.
 pub fn page<T>(posts: Posts, shape: impl FnMut(crate::model::Post) -> T) -> Page<T> {
     let next_cursor = posts.next().map(|cursor| cursor.encode());
-    Page { items: posts.items.into_iter().map(shape).collect(), next_cursor }
+    Page {
+        items: posts.items.into_iter().map(shape).collect(),
+        next_cursor,
+    }
 }
 
 /// The same list further on, as long as `skip` may say so.
@@ -143,7 +169,14 @@ fn next_link(uri: &Uri, limit: u64, skip: u64) -> Option<HeaderValue> {
     if next > SKIP_MAX {
         return None;
     }
-    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !matches!(pair.split('=').next(), Some("" | "limit" | "skip")));
-    let query: Vec<_> = kept.map(str::to_owned).chain([format!("limit={limit}"), format!("skip={next}")]).collect();
+    let kept = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !matches!(pair.split('=').next(), Some("" | "limit" | "skip")));
+    let query: Vec<_> = kept
+        .map(str::to_owned)
+        .chain([format!("limit={limit}"), format!("skip={next}")])
+        .collect();
     HeaderValue::try_from(format!("</api/posts?{}>; rel=\"next\"", query.join("&"))).ok()
 }

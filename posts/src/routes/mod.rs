@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use contracts::clients::Posts;
 use http::Method;
-use kit::routes::{Access, Rate, RouteError, RouteSet, Routes};
+use kit::routes::{Access, Api, Rate, RouteError, RouteSet, Routes};
 
 use crate::audience::Rules;
 use crate::store::Store;
@@ -33,6 +33,18 @@ pub struct App {
 /// # Errors
 /// A contradiction in the table.
 pub fn routes(app: App) -> Result<RouteSet, RouteError> {
+    table().build(app)
+}
+
+/// The same as data, without running the service.
+///
+/// # Errors
+/// A contradiction in the table.
+pub fn api() -> Result<Api, RouteError> {
+    table().describe()
+}
+
+fn table() -> Routes<App> {
     Routes::new("posts")
         .route(Method::POST, "/posts", Access::Authenticated, Rate::General, create::create)
         .says("Publish a post")
@@ -50,5 +62,4 @@ pub fn routes(app: App) -> Result<RouteSet, RouteError> {
         .says("A page on a reader's behalf")
         .route(Method::GET, "/internal/posts/{id}", Access::Internal, Rate::Exempt, internal::find)
         .says("One published post, whatever its audience")
-        .build(app)
 }

@@ -11,7 +11,11 @@ use super::headers::{Tagged, tagged};
 use crate::error::Error;
 use crate::model::Post;
 
-pub async fn read(Visitor(who): Visitor, State(app): State<App>, Path(id): Path<String>) -> Result<Tagged, Problem> {
+pub async fn read(
+    Visitor(who): Visitor,
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Tagged, Problem> {
     Ok(tagged(in_reach(&app, who.as_deref(), &id).await?))
 }
 
@@ -23,7 +27,9 @@ pub(super) async fn in_reach(app: &App, who: Option<&Verified>, id: &str) -> Res
         return Ok(post);
     }
     match who {
-        Some(who) if app.rules.moderates(who).await? => app.store.find(id, None).await?.ok_or(Error::NotFound),
+        Some(who) if app.rules.moderates(who).await? => {
+            app.store.find(id, None).await?.ok_or(Error::NotFound)
+        }
         _ => Err(Error::NotFound),
     }
 }

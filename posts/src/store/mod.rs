@@ -113,7 +113,10 @@ impl Posts {
     #[must_use]
     pub fn next(&self) -> Option<Cursor> {
         let last = self.items.last().filter(|_| self.more)?;
-        Some(Cursor { at: last.published_at, id: last.id.0.to_vec() })
+        Some(Cursor {
+            at: last.published_at,
+            id: last.id.0.to_vec(),
+        })
     }
 }
 
@@ -150,7 +153,12 @@ pub trait Store: Send + Sync {
     async fn remove(&self, read: &Post, removal: Removal) -> Result<bool, Error>;
 
     /// Up to `limit` rows of the export, behind a place, with the place behind them; no rows: the end.
-    async fn export(&self, part: Part, after: Option<Cursor>, limit: u32) -> Result<Vec<(ExportRow, Cursor)>, Error>;
+    async fn export(
+        &self,
+        part: Part,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Vec<(ExportRow, Cursor)>, Error>;
 
     /// The place of a post among the published ones, also of one that is deleted since.
     async fn place(&self, id: PostId) -> Result<Option<Cursor>, Error>;
@@ -158,7 +166,7 @@ pub trait Store: Send + Sync {
     /// Takes the name of an author whose account is gone off up to `limit` of their posts; says how many it were.
     async fn forget_author(&self, user: UserId, limit: u32) -> Result<u32, Error>;
 
-    /// Drops deleted texts that were kept until now; says how many it were.
+    /// Drops deleted texts that were kept until now, which the audit says; answers how many it were.
     async fn drop_texts(&self, now: DateTime<Utc>) -> Result<u64, Error>;
 
     /// Whether the store answers.
@@ -169,6 +177,10 @@ impl Edit {
     /// What the post says about an edit by somebody else than its author.
     #[must_use]
     pub fn moderation(&self, at: DateTime<Utc>) -> Option<Moderation> {
-        self.reason.clone().map(|reason| Moderation { by: self.actor.user, reason, at })
+        self.reason.clone().map(|reason| Moderation {
+            by: self.actor.user,
+            reason,
+            at,
+        })
     }
 }

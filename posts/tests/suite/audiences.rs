@@ -19,23 +19,87 @@ async fn who_may_write_to_what_is_as_the_rules_say() {
     world.roster.writes(&guardian(), "user:2");
     let other_class = "class:01900000-0000-7000-8000-0000000000cd";
     for (name, who, allowed, forbidden) in [
-        ("admin", admin(), vec!["school", "role:member", "role:staff", "user:9", CLASS], vec![]),
-        ("office", office, vec!["school", "role:member", "role:guardian", "user:9", CLASS], vec![]),
-        ("teacher in the office", head, vec!["school", "role:member", other_class], vec![]),
-        ("teacher", teacher(), vec!["school", CLASS], vec!["role:member", "role:teacher", "user:2", "user:9", other_class]),
-        ("staff", staff(), vec!["role:member"], vec!["school", "role:staff", "user:3", CLASS]),
+        (
+            "admin",
+            admin(),
+            vec!["school", "role:member", "role:staff", "user:9", CLASS],
+            vec![],
+        ),
+        (
+            "office",
+            office,
+            vec!["school", "role:member", "role:guardian", "user:9", CLASS],
+            vec![],
+        ),
+        (
+            "teacher in the office",
+            head,
+            vec!["school", "role:member", other_class],
+            vec![],
+        ),
+        (
+            "teacher",
+            teacher(),
+            vec!["school", CLASS],
+            vec![
+                "role:member",
+                "role:teacher",
+                "user:2",
+                "user:9",
+                other_class,
+            ],
+        ),
+        (
+            "staff",
+            staff(),
+            vec!["role:member"],
+            vec!["school", "role:staff", "user:3", CLASS],
+        ),
         ("bursar", bursar, vec![], vec!["school", "role:member"]),
-        ("student", student(), vec![], vec!["school", "role:member", "role:student", "user:4", CLASS]),
-        ("guardian", guardian(), vec!["user:2"], vec!["school", "role:member", "user:9"]),
-        ("member", member(), vec!["role:member"], vec!["school", "role:staff", "user:6"]),
+        (
+            "student",
+            student(),
+            vec![],
+            vec!["school", "role:member", "role:student", "user:4", CLASS],
+        ),
+        (
+            "guardian",
+            guardian(),
+            vec!["user:2"],
+            vec!["school", "role:member", "user:9"],
+        ),
+        (
+            "member",
+            member(),
+            vec!["role:member"],
+            vec!["school", "role:staff", "user:6"],
+        ),
     ] {
         for key in allowed {
-            let answer = world.post(&who, &json!({"title": "x", "content": "x", "audience": [key]})).await;
-            assert_eq!((answer.status, &answer.body["audience"]), (200, &json!([key])), "{name} may write to {key}");
+            let answer = world
+                .post(
+                    &who,
+                    &json!({"title": "x", "content": "x", "audience": [key]}),
+                )
+                .await;
+            assert_eq!(
+                (answer.status, &answer.body["audience"]),
+                (200, &json!([key])),
+                "{name} may write to {key}"
+            );
         }
         for key in forbidden {
-            let answer = world.post(&who, &json!({"title": "x", "content": "x", "audience": [key]})).await;
-            assert_eq!((answer.problem(), answer.body["audience"].as_str()), ((403, "audience_forbidden"), Some(key)), "{name} must not write to {key}");
+            let answer = world
+                .post(
+                    &who,
+                    &json!({"title": "x", "content": "x", "audience": [key]}),
+                )
+                .await;
+            assert_eq!(
+                (answer.problem(), answer.body["audience"].as_str()),
+                ((403, "audience_forbidden"), Some(key)),
+                "{name} must not write to {key}"
+            );
         }
     }
 }
@@ -43,9 +107,18 @@ async fn who_may_write_to_what_is_as_the_rules_say() {
 #[tokio::test]
 async fn one_forbidden_key_among_allowed_ones_is_named() {
     let world = World::new().await;
-    let answer = world.post(&teacher(), &json!({"title": "x", "content": "x", "audience": ["school", "user:9", "role:staff"]})).await;
+    let answer = world
+        .post(
+            &teacher(),
+            &json!({"title": "x", "content": "x", "audience": ["school", "user:9", "role:staff"]}),
+        )
+        .await;
     assert_eq!(answer.problem(), (403, "audience_forbidden"));
-    assert!(answer.body["detail"].as_str().unwrap().contains("user:9"), "{}", answer.body);
+    assert!(
+        answer.body["detail"].as_str().unwrap().contains("user:9"),
+        "{}",
+        answer.body
+    );
 }
 
 #[tokio::test]
@@ -59,9 +132,13 @@ async fn a_post_that_names_no_audience_goes_where_the_rules_say() {
         (student(), None),
         (guardian(), None),
     ] {
-        let answer = world.post(&who, &json!({"title": "x", "content": "x"})).await;
+        let answer = world
+            .post(&who, &json!({"title": "x", "content": "x"}))
+            .await;
         match expected {
-            Some(audience) => assert_eq!((answer.status, &answer.body["audience"]), (200, &audience)),
+            Some(audience) => {
+                assert_eq!((answer.status, &answer.body["audience"]), (200, &audience));
+            }
             None => assert_eq!(answer.problem(), (422, "audience_required")),
         }
     }
@@ -69,25 +146,58 @@ async fn a_post_that_names_no_audience_goes_where_the_rules_say() {
 
 #[tokio::test]
 async fn the_set_default_audience_is_every_members_to_write_to() {
-    let world = World::with(&[("moderate", ""), ("default_audience", "role:member,role:student")]).await;
-    let absent = world.post(&student(), &json!({"title": "x", "content": "x"})).await;
-    assert_eq!(absent.body["audience"], json!(["role:member", "role:student"]));
-    let named = world.post(&guardian(), &json!({"title": "x", "content": "x", "audience": ["role:student"]})).await;
+    let world = World::with(&[
+        ("moderate", ""),
+        ("default_audience", "role:member,role:student"),
+    ])
+    .await;
+    let absent = world
+        .post(&student(), &json!({"title": "x", "content": "x"}))
+        .await;
+    assert_eq!(
+        absent.body["audience"],
+        json!(["role:member", "role:student"])
+    );
+    let named = world
+        .post(
+            &guardian(),
+            &json!({"title": "x", "content": "x", "audience": ["role:student"]}),
+        )
+        .await;
     assert_eq!(named.status, 200);
 }
 
 #[tokio::test]
 async fn teachers_write_to_the_school_only_where_it_is_switched_on() {
     let world = World::with(&[("teachers_school_wide", "false")]).await;
-    let answer = world.post(&teacher(), &json!({"title": "x", "content": "x", "audience": ["school"]})).await;
+    let answer = world
+        .post(
+            &teacher(),
+            &json!({"title": "x", "content": "x", "audience": ["school"]}),
+        )
+        .await;
     assert_eq!(answer.problem(), (403, "audience_forbidden"));
-    assert_eq!(world.post(&admin(), &json!({"title": "x", "content": "x", "audience": ["school"]})).await.status, 200);
+    assert_eq!(
+        world
+            .post(
+                &admin(),
+                &json!({"title": "x", "content": "x", "audience": ["school"]})
+            )
+            .await
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
 async fn a_key_given_twice_is_one_key() {
     let world = World::new().await;
-    let answer = world.post(&admin(), &json!({"title": "x", "content": "x", "audience": ["school", "user:9", "school"]})).await;
+    let answer = world
+        .post(
+            &admin(),
+            &json!({"title": "x", "content": "x", "audience": ["school", "user:9", "school"]}),
+        )
+        .await;
     assert_eq!(answer.body["audience"], json!(["school", "user:9"]));
 }
 
@@ -98,12 +208,17 @@ async fn a_roster_that_cannot_be_asked_is_never_allowed_and_never_empty() {
     world.roster.goes_down();
     let teacher = teacher();
     for answer in [
-        world.post(&teacher, &json!({"title": "x", "content": "x"})).await,
+        world
+            .post(&teacher, &json!({"title": "x", "content": "x"}))
+            .await,
         world.get(Some(&teacher), "/api/posts").await,
         world.get(Some(&teacher), &format!("/api/posts/{id}")).await,
         world.put(&teacher, &id, &json!({"title": "y"})).await,
         world.delete(&teacher, &id).await,
     ] {
-        assert_eq!((answer.problem(), answer.header("retry-after")), ((503, "roster_unavailable"), "2"));
+        assert_eq!(
+            (answer.problem(), answer.header("retry-after")),
+            ((503, "roster_unavailable"), "2")
+        );
     }
 }

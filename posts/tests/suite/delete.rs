@@ -11,35 +11,97 @@ async fn a_deleted_post_is_gone_for_everyone_at_once_and_leaves_its_tombstone() 
     let world = World::new().await;
     let id = world.publish(&teacher(), "a", &["school"]).await;
     let gone = world.delete(&teacher(), &id).await;
-    assert_eq!((gone.status, gone.body), (200, json!({"message": "Post deleted successfully"})));
+    assert_eq!(
+        (gone.status, gone.body),
+        (200, json!({"message": "Post deleted successfully"}))
+    );
     for who in [teacher(), student(), admin()] {
-        assert_eq!(world.get(Some(&who), &format!("/api/posts/{id}")).await.problem(), (404, "post_not_found"));
+        assert_eq!(
+            world
+                .get(Some(&who), &format!("/api/posts/{id}"))
+                .await
+                .problem(),
+            (404, "post_not_found")
+        );
         assert!(world.titles(Some(&who), "").await.is_empty());
     }
-    assert_eq!(world.delete(&teacher(), &id).await.problem(), (404, "post_not_found"));
-    assert_eq!(world.put(&teacher(), &id, &json!({"title": "b"})).await.problem(), (404, "post_not_found"));
+    assert_eq!(
+        world.delete(&teacher(), &id).await.problem(),
+        (404, "post_not_found")
+    );
+    assert_eq!(
+        world
+            .put(&teacher(), &id, &json!({"title": "b"}))
+            .await
+            .problem(),
+        (404, "post_not_found")
+    );
     let (kind, data) = world.events().await.pop().unwrap();
-    assert_eq!((kind.as_str(), data), ("post.deleted", json!({"post_id": id, "user_id": 2, "version": 2, "reason": "author"})));
+    assert_eq!(
+        (kind.as_str(), data),
+        (
+            "post.deleted",
+            json!({"post_id": id, "user_id": 2, "version": 2, "reason": "author"})
+        )
+    );
 }
 
 #[tokio::test]
 async fn only_its_author_or_a_moderator_with_a_reason_deletes_a_post() {
     let world = World::new().await;
     let id = world.publish(&teacher(), "a", &["school"]).await;
-    assert_eq!(world.delete(&student(), &id).await.problem(), (403, "not_owner"));
-    assert_eq!(world.delete(&member(), &id).await.problem(), (404, "post_not_found"));
+    assert_eq!(
+        world.delete(&student(), &id).await.problem(),
+        (403, "not_owner")
+    );
+    assert_eq!(
+        world.delete(&member(), &id).await.problem(),
+        (404, "post_not_found")
+    );
     let without = world.delete(&admin(), &id).await;
-    assert_eq!((without.problem(), without.fields()), ((422, "validation"), vec!["reason"]));
-    let gone = world.send(Some(&admin()), Method::DELETE, &format!("/api/posts/{id}?reason=a%20name"), &[], None).await;
+    assert_eq!(
+        (without.problem(), without.fields()),
+        ((422, "validation"), vec!["reason"])
+    );
+    let gone = world
+        .send(
+            Some(&admin()),
+            Method::DELETE,
+            &format!("/api/posts/{id}?reason=a%20name"),
+            &[],
+            None,
+        )
+        .await;
     assert_eq!(gone.status, 200);
-    assert_eq!(world.events().await.pop().unwrap().1["reason"], "moderation");
-    let rows: Vec<(String, Option<i64>, String)> = world.db.query("SELECT action, actor, object FROM audit").all().await.unwrap();
-    assert_eq!(rows, [("post.deleted".to_owned(), Some(1), format!("post:{id}"))]);
-    let kept: Vec<(String,)> = world.db.query("SELECT value FROM audit_secret ORDER BY value").all().await.unwrap();
-    assert_eq!(kept.iter().map(|(value,)| value.as_str()).collect::<Vec<_>>(), [
-        r#"{"audience":["school"],"author":2,"version":1}"#,
-        r#"{"ground":"moderation","reason":"a name","version":2}"#,
-    ]);
+    assert_eq!(
+        world.events().await.pop().unwrap().1["reason"],
+        "moderation"
+    );
+    let rows: Vec<(String, Option<i64>, String)> = world
+        .db
+        .query("SELECT action, actor, object FROM audit")
+        .all()
+        .await
+        .unwrap();
+    assert_eq!(
+        rows,
+        [("post.deleted".to_owned(), Some(1), format!("post:{id}"))]
+    );
+    let kept: Vec<(String,)> = world
+        .db
+        .query("SELECT value FROM audit_secret ORDER BY value")
+        .all()
+        .await
+        .unwrap();
+    assert_eq!(
+        kept.iter()
+            .map(|(value,)| value.as_str())
+            .collect::<Vec<_>>(),
+        [
+            r#"{"audience":["school"],"author":2,"version":1}"#,
+            r#"{"ground":"moderation","reason":"a name","version":2}"#,
+        ]
+    );
 }
 
 #[tokio::test]
@@ -47,7 +109,17 @@ async fn a_stale_etag_deletes_nothing() {
     let world = World::new().await;
     let id = world.publish(&teacher(), "a", &["school"]).await;
     world.put(&teacher(), &id, &json!({"title": "b"})).await;
-    let delete = async |tag| world.send(Some(&teacher()), Method::DELETE, &format!("/api/posts/{id}"), &[("if-match", tag)], None).await;
+    let delete = async |tag| {
+        world
+            .send(
+                Some(&teacher()),
+                Method::DELETE,
+                &format!("/api/posts/{id}"),
+                &[("if-match", tag)],
+                None,
+            )
+            .await
+    };
     assert_eq!(delete("\"v1\"").await.problem(), (412, "stale"));
     assert_eq!(delete("\"v2\"").await.status, 200);
 }
@@ -59,9 +131,19 @@ async fn edited_and_deleted_at_once_a_post_ends_deleted() {
         let id = world.publish(&teacher(), "a", &["school"]).await;
         let (who, body) = (teacher(), json!({"title": "b"}));
         let (edited, deleted) = join(world.put(&who, &id, &body), world.delete(&who, &id)).await;
-        assert!(edited.status == 200 || edited.problem() == (404, "post_not_found"), "{}", edited.body);
+        assert!(
+            edited.status == 200 || edited.problem() == (404, "post_not_found"),
+            "{}",
+            edited.body
+        );
         assert_eq!(deleted.status, 200);
-        assert_eq!(world.get(Some(&who), &format!("/api/posts/{id}")).await.status, 404);
+        assert_eq!(
+            world
+                .get(Some(&who), &format!("/api/posts/{id}"))
+                .await
+                .status,
+            404
+        );
         assert_eq!(world.events().await.pop().unwrap().0, "post.deleted");
     }
 }
@@ -70,12 +152,36 @@ async fn edited_and_deleted_at_once_a_post_ends_deleted() {
 async fn no_earlier_text_of_a_deleted_post_is_left_in_the_store() {
     let world = World::new().await;
     let id = world.publish(&teacher(), "marker-1", &["school"]).await;
-    world.put(&teacher(), &id, &json!({"title": "marker-2", "tags": ["marker-3"]})).await;
+    world
+        .put(
+            &teacher(),
+            &id,
+            &json!({"title": "marker-2", "tags": ["marker-3"]}),
+        )
+        .await;
     world.delete(&teacher(), &id).await;
-    let posts: Vec<(String, String)> = world.db.query("SELECT title, content FROM posts").all().await.unwrap();
-    let revisions: Vec<(String,)> = world.db.query("SELECT title FROM post_revisions").all().await.unwrap();
-    let keys: Vec<(String,)> = world.db.query("SELECT key FROM post_keys").all().await.unwrap();
-    assert_eq!((posts, revisions, keys), (vec![(String::new(), String::new())], vec![], vec![]));
+    let posts: Vec<(String, String)> = world
+        .db
+        .query("SELECT title, content FROM posts")
+        .all()
+        .await
+        .unwrap();
+    let revisions: Vec<(String,)> = world
+        .db
+        .query("SELECT title FROM post_revisions")
+        .all()
+        .await
+        .unwrap();
+    let keys: Vec<(String,)> = world
+        .db
+        .query("SELECT key FROM post_keys")
+        .all()
+        .await
+        .unwrap();
+    assert_eq!(
+        (posts, revisions, keys),
+        (vec![(String::new(), String::new())], vec![], vec![])
+    );
 }
 
 #[tokio::test]
@@ -84,8 +190,19 @@ async fn a_pupils_deleted_text_is_kept_for_safeguarding_but_shown_to_nobody() {
     let id = world.publish(&student(), "a", &["public"]).await;
     world.delete(&student(), &id).await;
     for who in [student(), admin()] {
-        assert_eq!(world.get(Some(&who), &format!("/api/posts/{id}")).await.status, 404);
+        assert_eq!(
+            world
+                .get(Some(&who), &format!("/api/posts/{id}"))
+                .await
+                .status,
+            404
+        );
     }
-    let texts: Vec<(String,)> = world.db.query("SELECT title FROM posts WHERE text_until IS NOT NULL").all().await.unwrap();
+    let texts: Vec<(String,)> = world
+        .db
+        .query("SELECT title FROM posts WHERE text_until IS NOT NULL")
+        .all()
+        .await
+        .unwrap();
     assert_eq!(texts, [("a".to_owned(),)]);
 }

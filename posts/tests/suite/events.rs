@@ -13,8 +13,19 @@ use contracts::clients::PageFilters;
 use posts::store::{PageQuery, Start, Store};
 
 fn delivered(payload: Vec<u8>) -> Delivered {
-    let record = Record { topic: "auth-events".to_owned(), key: None, payload: payload.into(), headers: Default::default(), event_id: None };
-    Delivered { record, partition: 0, offset: 0, at: DateTime::<Utc>::UNIX_EPOCH }
+    let record = Record {
+        topic: "auth-events".to_owned(),
+        key: None,
+        payload: payload.into(),
+        headers: Default::default(),
+        event_id: None,
+    };
+    Delivered {
+        record,
+        partition: 0,
+        offset: 0,
+        at: DateTime::<Utc>::UNIX_EPOCH,
+    }
 }
 
 fn event(kind: UserEventKind, id: i64) -> Delivered {
@@ -31,8 +42,17 @@ fn event(kind: UserEventKind, id: i64) -> Delivered {
         is_active: kind != UserEventKind::Deleted,
         date_joined: DateTime::UNIX_EPOCH,
     };
-    let state = UserState { user_id: UserId(id), user_type: None, user_data, version: 2 };
-    delivered(UserEvent { kind, state }.message(Uuid::nil(), DateTime::UNIX_EPOCH).payload)
+    let state = UserState {
+        user_id: UserId(id),
+        user_type: None,
+        user_data,
+        version: 2,
+    };
+    delivered(
+        UserEvent { kind, state }
+            .message(Uuid::nil(), DateTime::UNIX_EPOCH)
+            .payload,
+    )
 }
 
 #[tokio::test]
@@ -40,20 +60,44 @@ async fn a_deleted_account_takes_its_name_off_its_posts_once() {
     let db = backends::testing::sqlite().await;
     let (store, _) = open(&db).await;
     for i in 0..150 {
-        store.publish(new_post(1, &format!("t{i}"), &[], &["school"]), None).await.unwrap();
+        store
+            .publish(new_post(1, &format!("t{i}"), &[], &["school"]), None)
+            .await
+            .unwrap();
     }
     let handler = AuthEvents::new(store.clone());
     let names = async || {
-        let query = PageQuery { reader: reader(Some(1), &[]), filters: PageFilters::default(), start: Start::Skip(0), limit: 100 };
-        let mut names: Vec<_> = store.page(&query).await.unwrap().items.into_iter().map(|post| (post.username, post.version)).collect();
+        let query = PageQuery {
+            reader: reader(Some(1), &[]),
+            filters: PageFilters::default(),
+            start: Start::Skip(0),
+            limit: 100,
+        };
+        let mut names: Vec<_> = store
+            .page(&query)
+            .await
+            .unwrap()
+            .items
+            .into_iter()
+            .map(|post| (post.username, post.version))
+            .collect();
         names.dedup();
         names
     };
-    handler.apply(&event(UserEventKind::Updated, 1)).await.unwrap();
-    handler.apply(&event(UserEventKind::Deleted, 2)).await.unwrap();
+    handler
+        .apply(&event(UserEventKind::Updated, 1))
+        .await
+        .unwrap();
+    handler
+        .apply(&event(UserEventKind::Deleted, 2))
+        .await
+        .unwrap();
     assert_eq!(names().await, [("user1".to_owned(), 1)]);
     for _ in 0..2 {
-        handler.apply(&event(UserEventKind::Deleted, 1)).await.unwrap();
+        handler
+            .apply(&event(UserEventKind::Deleted, 1))
+            .await
+            .unwrap();
         assert_eq!(names().await, [(posts::FORMER_MEMBER.to_owned(), 2)]);
     }
 }
@@ -63,7 +107,13 @@ async fn an_event_that_cannot_be_read_is_poison_and_a_store_that_fails_is_retrie
     let db = backends::testing::sqlite().await;
     let (store, _) = open(&db).await;
     let handler = AuthEvents::new(store);
-    assert!(matches!(handler.apply(&delivered(b"x".to_vec())).await, Err(Failure::Poison(_))));
+    assert!(matches!(
+        handler.apply(&delivered(b"x".to_vec())).await,
+        Err(Failure::Poison(_))
+    ));
     db.close().await.unwrap();
-    assert!(matches!(handler.apply(&event(UserEventKind::Deleted, 1)).await, Err(Failure::Retry(_))));
+    assert!(matches!(
+        handler.apply(&event(UserEventKind::Deleted, 1)).await,
+        Err(Failure::Retry(_))
+    ));
 }

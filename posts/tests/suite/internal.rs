@@ -1,7 +1,7 @@
 //! What other services ask, by HTTP and within the process.
 
-use contracts::clients::{ExportOrder, ExportRow, PageFilters, PageQuery};
 use contracts::UserId;
+use contracts::clients::{ExportOrder, ExportRow, PageFilters, PageQuery};
 use futures_util::TryStreamExt;
 use http::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,15 @@ use crate::world::{Answer, World, admin, member, student, teacher};
 
 async fn ask(world: &World, method: Method, path: &str, body: Option<Value>) -> Answer {
     let bearer = format!("Bearer {}", world.service_token("feed"));
-    world.send(None, method, path, &[("authorization", &bearer)], body.as_ref()).await
+    world
+        .send(
+            None,
+            method,
+            path,
+            &[("authorization", &bearer)],
+            body.as_ref(),
+        )
+        .await
 }
 
 fn names(export: &str) -> Vec<String> {
@@ -32,8 +40,22 @@ async fn only_services_ask_and_a_person_is_refused_whatever_their_role() {
         (Method::POST, "/internal/posts/page"),
         (Method::GET, "/internal/posts/65f0a1b2c3d4e5f601234567"),
     ] {
-        assert_eq!(world.send(None, method.clone(), path, &[], None).await.status, 401, "{path}");
-        assert_eq!(world.send(Some(&admin()), method, path, &[], None).await.status, 401, "{path}");
+        assert_eq!(
+            world
+                .send(None, method.clone(), path, &[], None)
+                .await
+                .status,
+            401,
+            "{path}"
+        );
+        assert_eq!(
+            world
+                .send(Some(&admin()), method, path, &[], None)
+                .await
+                .status,
+            401,
+            "{path}"
+        );
     }
 }
 
@@ -45,33 +67,97 @@ async fn the_export_has_every_post_whole_and_every_tombstone() {
     world.publish(&teacher(), "c", &["school"]).await;
     world.put(&teacher(), &a, &json!({"title": "a2"})).await;
     world.delete(&admin(), &b).await;
-    let newest = ask(&world, Method::GET, "/internal/posts/export?order=newest", None).await;
-    assert_eq!((newest.status, newest.header("content-type")), (200, "application/x-ndjson"));
+    let newest = ask(
+        &world,
+        Method::GET,
+        "/internal/posts/export?order=newest",
+        None,
+    )
+    .await;
+    assert_eq!(
+        (newest.status, newest.header("content-type")),
+        (200, "application/x-ndjson")
+    );
     assert_eq!(names(&newest.text), ["c", "a2", "gone at 2"]);
     let by_id = ask(&world, Method::GET, "/internal/posts/export?order=id", None).await;
     assert_eq!(names(&by_id.text), ["a2", "gone at 2", "c"]);
-    let after = ask(&world, Method::GET, &format!("/internal/posts/export?order=id&after={b}"), None).await;
+    let after = ask(
+        &world,
+        Method::GET,
+        &format!("/internal/posts/export?order=id&after={b}"),
+        None,
+    )
+    .await;
     assert_eq!(names(&after.text), ["c"]);
-    let behind_a_deleted_one = ask(&world, Method::GET, &format!("/internal/posts/export?order=newest&after={b}"), None).await;
+    let behind_a_deleted_one = ask(
+        &world,
+        Method::GET,
+        &format!("/internal/posts/export?order=newest&after={b}"),
+        None,
+    )
+    .await;
     assert_eq!(names(&behind_a_deleted_one.text), ["a2", "gone at 2"]);
-    for bad in ["order=newest&after=x", "order=newest&after=65f0a1b2c3d4e5f601234567"] {
-        assert_eq!(ask(&world, Method::GET, &format!("/internal/posts/export?{bad}"), None).await.status, 404);
+    for bad in [
+        "order=newest&after=x",
+        "order=newest&after=65f0a1b2c3d4e5f601234567",
+    ] {
+        assert_eq!(
+            ask(
+                &world,
+                Method::GET,
+                &format!("/internal/posts/export?{bad}"),
+                None
+            )
+            .await
+            .status,
+            404
+        );
     }
-    assert_eq!(ask(&world, Method::GET, "/internal/posts/export?order=oldest", None).await.status, 422);
+    assert_eq!(
+        ask(
+            &world,
+            Method::GET,
+            "/internal/posts/export?order=oldest",
+            None
+        )
+        .await
+        .status,
+        422
+    );
 
-    let event = world.events().await.into_iter().find(|(kind, _)| kind == "post.updated").unwrap().1;
+    let event = world
+        .events()
+        .await
+        .into_iter()
+        .find(|(kind, _)| kind == "post.updated")
+        .unwrap()
+        .1;
     let line: Value = serde_json::from_str(by_id.text.lines().next().unwrap()).unwrap();
     assert_eq!(line["post"], event, "the export says what the event says");
-    let rows: Vec<ExportRow> = world.client.export(ExportOrder::Id).try_collect().await.unwrap();
-    let lines: Vec<String> = rows.iter().map(|row| serde_json::to_string(row).unwrap()).collect();
-    assert_eq!(lines, by_id.text.lines().collect::<Vec<_>>(), "the local client answers the same");
+    let rows: Vec<ExportRow> = world
+        .client
+        .export(ExportOrder::Id)
+        .try_collect()
+        .await
+        .unwrap();
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| serde_json::to_string(row).unwrap())
+        .collect();
+    assert_eq!(
+        lines,
+        by_id.text.lines().collect::<Vec<_>>(),
+        "the local client answers the same"
+    );
 }
 
 #[tokio::test]
 async fn a_long_export_is_complete_in_both_orders() {
     let world = World::new().await;
     for i in 0..1203 {
-        let id = world.publish(&teacher(), &format!("{i}"), &["school"]).await;
+        let id = world
+            .publish(&teacher(), &format!("{i}"), &["school"])
+            .await;
         if i % 100 == 0 {
             world.delete(&teacher(), &id).await;
         }
@@ -88,7 +174,10 @@ async fn a_long_export_is_complete_in_both_orders() {
         if order == ExportOrder::Newest {
             titles.reverse();
         }
-        assert_eq!(titles, (0..1203).filter(|i| i % 100 != 0).collect::<Vec<_>>());
+        assert_eq!(
+            titles,
+            (0..1203).filter(|i| i % 100 != 0).collect::<Vec<_>>()
+        );
         assert_eq!(rows.len(), 1203);
     }
 }
@@ -103,17 +192,47 @@ async fn a_page_on_a_readers_behalf_is_what_that_reader_would_be_listed() {
     let page = async |body: Value| {
         let answer = ask(&world, Method::POST, "/internal/posts/page", Some(body)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
-        let titles: String = answer.body["items"].as_array().unwrap().iter().map(|post| post["title"].as_str().unwrap()).collect();
+        let titles: String = answer.body["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|post| post["title"].as_str().unwrap())
+            .collect();
         (titles, answer.body["next_cursor"].clone())
     };
-    assert_eq!(page(json!({"audiences": ["school"], "limit": 10})).await.0, "da");
-    assert_eq!(page(json!({"audiences": ["school"], "reader": 1, "limit": 10})).await.0, "dcba");
-    assert_eq!(page(json!({"audiences": [], "limit": 10})).await, (String::new(), json!(null)));
-    assert_eq!(page(json!({"audiences": ["school", "role:student"], "limit": 10, "skip": 1})).await.0, "ba");
-    assert_eq!(page(json!({"audiences": ["school", "user:6"], "limit": 10, "filters": {"user_id": 1}})).await.0, "ca");
+    assert_eq!(
+        page(json!({"audiences": ["school"], "limit": 10})).await.0,
+        "da"
+    );
+    assert_eq!(
+        page(json!({"audiences": ["school"], "reader": 1, "limit": 10}))
+            .await
+            .0,
+        "dcba"
+    );
+    assert_eq!(
+        page(json!({"audiences": [], "limit": 10})).await,
+        (String::new(), json!(null))
+    );
+    assert_eq!(
+        page(json!({"audiences": ["school", "role:student"], "limit": 10, "skip": 1}))
+            .await
+            .0,
+        "ba"
+    );
+    assert_eq!(
+        page(json!({"audiences": ["school", "user:6"], "limit": 10, "filters": {"user_id": 1}}))
+            .await
+            .0,
+        "ca"
+    );
     let (first, cursor) = page(json!({"audiences": ["school"], "reader": 1, "limit": 3})).await;
-    let (second, end) = page(json!({"audiences": ["school"], "reader": 1, "limit": 3, "cursor": cursor})).await;
-    assert_eq!((first.as_str(), second.as_str(), end), ("dcb", "a", json!(null)));
+    let (second, end) =
+        page(json!({"audiences": ["school"], "reader": 1, "limit": 3, "cursor": cursor})).await;
+    assert_eq!(
+        (first.as_str(), second.as_str(), end),
+        ("dcb", "a", json!(null))
+    );
 
     let query = PageQuery {
         audiences: vec!["school".parse().unwrap()],
@@ -124,7 +243,13 @@ async fn a_page_on_a_readers_behalf_is_what_that_reader_would_be_listed() {
         filters: PageFilters::default(),
     };
     let local = world.client.page(&query).await.unwrap();
-    let remote = ask(&world, Method::POST, "/internal/posts/page", Some(serde_json::to_value(&query).unwrap())).await;
+    let remote = ask(
+        &world,
+        Method::POST,
+        "/internal/posts/page",
+        Some(serde_json::to_value(&query).unwrap()),
+    )
+    .await;
     assert_eq!(serde_json::to_value(&local).unwrap(), remote.body);
 }
 
@@ -134,12 +259,29 @@ async fn a_page_refuses_what_a_list_refuses() {
     for (body, problem) in [
         (json!({"audiences": [], "limit": 0}), (422, "validation")),
         (json!({"audiences": [], "limit": 101}), (422, "validation")),
-        (json!({"audiences": [], "limit": 1, "skip": 10_001}), (422, "validation")),
-        (json!({"audiences": [], "limit": 1, "cursor": "x"}), (400, "bad_cursor")),
-        (json!({"audiences": ["moon"], "limit": 1}), (422, "validation")),
-        (json!({"audiences": [], "limit": 1, "sort": 1}), (422, "unknown_field")),
+        (
+            json!({"audiences": [], "limit": 1, "skip": 10_001}),
+            (422, "validation"),
+        ),
+        (
+            json!({"audiences": [], "limit": 1, "cursor": "x"}),
+            (400, "bad_cursor"),
+        ),
+        (
+            json!({"audiences": ["moon"], "limit": 1}),
+            (422, "validation"),
+        ),
+        (
+            json!({"audiences": [], "limit": 1, "sort": 1}),
+            (422, "unknown_field"),
+        ),
     ] {
-        assert_eq!(ask(&world, Method::POST, "/internal/posts/page", Some(body)).await.problem(), problem);
+        assert_eq!(
+            ask(&world, Method::POST, "/internal/posts/page", Some(body))
+                .await
+                .problem(),
+            problem
+        );
     }
 }
 
@@ -159,7 +301,11 @@ async fn public_posts_are_on_no_page_while_public_does_not_exist() {
     let closed = World::on(open.db, &[]).await;
     assert!(closed.client.page(&query).await.unwrap().items.is_empty());
     assert!(closed.titles(Some(&student()), "").await.is_empty());
-    assert_eq!(closed.titles(Some(&member()), "").await, ["a"], "an author sees their own");
+    assert_eq!(
+        closed.titles(Some(&member()), "").await,
+        ["a"],
+        "an author sees their own"
+    );
 }
 
 #[tokio::test]
@@ -167,10 +313,26 @@ async fn one_post_is_found_whatever_its_audience_and_a_deleted_one_is_not() {
     let world = World::new().await;
     let id = world.publish(&admin(), "a", &["user:6"]).await;
     let found = ask(&world, Method::GET, &format!("/internal/posts/{id}"), None).await;
-    assert_eq!((found.status, found.body["title"].as_str()), (200, Some("a")));
-    assert_eq!(serde_json::to_value(world.client.find(id.parse().unwrap()).await.unwrap()).unwrap(), found.body);
+    assert_eq!(
+        (found.status, found.body["title"].as_str()),
+        (200, Some("a"))
+    );
+    assert_eq!(
+        serde_json::to_value(world.client.find(id.parse().unwrap()).await.unwrap()).unwrap(),
+        found.body
+    );
     world.delete(&admin(), &id).await;
-    assert_eq!(ask(&world, Method::GET, &format!("/internal/posts/{id}"), None).await.problem(), (404, "post_not_found"));
-    assert_eq!(ask(&world, Method::GET, "/internal/posts/x", None).await.problem(), (404, "post_not_found"));
+    assert_eq!(
+        ask(&world, Method::GET, &format!("/internal/posts/{id}"), None)
+            .await
+            .problem(),
+        (404, "post_not_found")
+    );
+    assert_eq!(
+        ask(&world, Method::GET, "/internal/posts/x", None)
+            .await
+            .problem(),
+        (404, "post_not_found")
+    );
     assert_eq!(world.client.find(id.parse().unwrap()).await.unwrap(), None);
 }

@@ -11,4 +11,5 @@ mod list;
 mod paging;
 mod read;
 mod store;
+mod whole;
 mod world;

@@ -14,7 +14,11 @@ const TAGS: [&str; 3] = ["a", "b", "c"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Publish { author: i64, audiences: usize, tags: usize },
+    Publish {
+        author: i64,
+        audiences: usize,
+        tags: usize,
+    },
     Delete(prop::sample::Index),
     Move(prop::sample::Index, usize),
 }
@@ -38,12 +42,30 @@ struct Look {
 }
 
 fn look() -> impl Strategy<Value = Look> {
-    (prop::option::of(1..5i64), 0..16usize, prop::option::weighted(0.3, 1..5i64), prop::option::weighted(0.3, 0..3usize), prop::option::weighted(0.3, 0..4usize), 1..5u32)
-        .prop_map(|(user, audiences, author, tag, audience, limit)| Look { user, audiences, author, tag, audience, limit })
+    (
+        prop::option::of(1..5i64),
+        0..16usize,
+        prop::option::weighted(0.3, 1..5i64),
+        prop::option::weighted(0.3, 0..3usize),
+        prop::option::weighted(0.3, 0..4usize),
+        1..5u32,
+    )
+        .prop_map(|(user, audiences, author, tag, audience, limit)| Look {
+            user,
+            audiences,
+            author,
+            tag,
+            audience,
+            limit,
+        })
 }
 
 fn subset(of: &[&'static str], bits: usize) -> Vec<&'static str> {
-    of.iter().enumerate().filter(|(i, _)| bits >> i & 1 == 1).map(|(_, name)| *name).collect()
+    of.iter()
+        .enumerate()
+        .filter(|(i, _)| bits >> i & 1 == 1)
+        .map(|(_, name)| *name)
+        .collect()
 }
 
 impl Look {
@@ -59,7 +81,12 @@ impl Look {
             from: None,
             to: None,
         };
-        PageQuery { reader: self.reader(), filters, start, limit: self.limit }
+        PageQuery {
+            reader: self.reader(),
+            filters,
+            start,
+            limit: self.limit,
+        }
     }
 
     /// What the rules say, one post at a time.
@@ -72,16 +99,29 @@ impl Look {
             None => own || reader.audiences.iter().any(shares),
         };
         visible
-            && self.author.is_none_or(|author| post.user_id == UserId(author))
-            && self.tag.is_none_or(|tag| post.tags.iter().any(|held| held == TAGS[tag]))
+            && self
+                .author
+                .is_none_or(|author| post.user_id == UserId(author))
+            && self
+                .tag
+                .is_none_or(|tag| post.tags.iter().any(|held| held == TAGS[tag]))
     }
 }
 
 /// Takes the step in the store and in the model, which is in the order of publishing.
 async fn take(store: &SqlStore, model: &mut Vec<Post>, step: &Step) {
     match step {
-        Step::Publish { author, audiences, tags } => {
-            let new = new_post(*author, "x", &subset(&TAGS, *tags), &subset(&AUDIENCES, *audiences));
+        Step::Publish {
+            author,
+            audiences,
+            tags,
+        } => {
+            let new = new_post(
+                *author,
+                "x",
+                &subset(&TAGS, *tags),
+                &subset(&AUDIENCES, *audiences),
+            );
             model.push(store.publish(new, None).await.unwrap());
         }
         Step::Delete(index) if !model.is_empty() => {
@@ -90,18 +130,41 @@ async fn take(store: &SqlStore, model: &mut Vec<Post>, step: &Step) {
         }
         Step::Move(index, audiences) if !model.is_empty() => {
             let post = index.get_mut(model);
-            let audience = subset(&AUDIENCES, *audiences).iter().map(|key| key.parse().unwrap()).collect();
-            *post = store.edit(post, edit(Text { audience, ..post.text() })).await.unwrap().unwrap();
+            let audience = subset(&AUDIENCES, *audiences)
+                .iter()
+                .map(|key| key.parse().unwrap())
+                .collect();
+            *post = store
+                .edit(
+                    post,
+                    edit(Text {
+                        audience,
+                        ..post.text()
+                    }),
+                )
+                .await
+                .unwrap()
+                .unwrap();
         }
         Step::Delete(_) | Step::Move(..) => {}
     }
 }
 
 fn shown(model: &[Post], look: &Look) -> Vec<PostId> {
-    model.iter().rev().filter(|post| look.shows(post)).map(|post| post.id).collect()
+    model
+        .iter()
+        .rev()
+        .filter(|post| look.shows(post))
+        .map(|post| post.id)
+        .collect()
 }
 
-async fn run(db: backends::testing::TestDb, before: Vec<Step>, during: Vec<Step>, looks: Vec<Look>) {
+async fn run(
+    db: backends::testing::TestDb,
+    before: Vec<Step>,
+    during: Vec<Step>,
+    looks: Vec<Look>,
+) {
     let (store, _) = open(&db).await;
     let mut model = Vec::new();
     for step in &before {
@@ -113,13 +176,19 @@ async fn run(db: backends::testing::TestDb, before: Vec<Step>, during: Vec<Step>
         let mut start = Start::Skip(0);
         loop {
             let page = store.page(&look.query(start)).await.unwrap();
-            assert!(page.items.len() == look.limit as usize || !page.more, "a page is short only at the end");
+            assert!(
+                page.items.len() == look.limit as usize || !page.more,
+                "a page is short only at the end"
+            );
             by_cursor.extend(page.items.iter().map(|post| post.id));
             let Some(next) = page.next() else { break };
             start = Start::After(next);
         }
         loop {
-            let page = store.page(&look.query(Start::Skip(by_skip.len() as u32))).await.unwrap();
+            let page = store
+                .page(&look.query(Start::Skip(by_skip.len() as u32)))
+                .await
+                .unwrap();
             by_skip.extend(page.items.iter().map(|post| post.id));
             if !page.more {
                 break;
@@ -128,7 +197,13 @@ async fn run(db: backends::testing::TestDb, before: Vec<Step>, during: Vec<Step>
         assert_eq!((&by_cursor, &by_skip), (&expected, &expected), "{look:?}");
     }
     // While somebody pages, others write: what was there all the time is shown once and in order, what is new is not.
-    let look = Look { author: None, tag: None, audience: None, limit: 2, ..looks[0].clone() };
+    let look = Look {
+        author: None,
+        tag: None,
+        audience: None,
+        limit: 2,
+        ..looks[0].clone()
+    };
     let at_first = shown(&model, &look);
     let (mut seen, mut start, mut steps) = (Vec::new(), Start::Skip(0), during.iter());
     loop {
@@ -141,16 +216,37 @@ async fn run(db: backends::testing::TestDb, before: Vec<Step>, during: Vec<Step>
         }
     }
     let at_last = shown(&model, &look);
-    let throughout: Vec<_> = at_first.iter().copied().filter(|id| at_last.contains(id)).collect();
-    let stayed: Vec<_> = seen.iter().copied().filter(|id| throughout.contains(id)).collect();
+    let throughout: Vec<_> = at_first
+        .iter()
+        .copied()
+        .filter(|id| at_last.contains(id))
+        .collect();
+    let stayed: Vec<_> = seen
+        .iter()
+        .copied()
+        .filter(|id| throughout.contains(id))
+        .collect();
     assert_eq!(stayed, throughout, "no gap and no repeat among the rest");
-    assert!(seen.iter().all(|id| at_first.contains(id)), "nothing new appears behind a cursor");
+    assert!(
+        seen.iter().all(|id| at_first.contains(id)),
+        "nothing new appears behind a cursor"
+    );
 }
 
 fn property(open: impl AsyncFn() -> backends::testing::TestDb) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let given = (prop::collection::vec(step(), 0..30), prop::collection::vec(step(), 0..12), prop::collection::vec(look(), 1..8));
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let given = (
+        prop::collection::vec(step(), 0..30),
+        prop::collection::vec(step(), 0..12),
+        prop::collection::vec(look(), 1..8),
+    );
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(24)
+    };
     proptest::test_runner::TestRunner::new(config)
         .run(&given, |(before, during, looks)| {
             runtime.block_on(async { run(open().await, before, during, looks).await });

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
+use backends::bus::Bus;
 use backends::testing::TestDb;
-use contracts::{Audience, Duty, Posts, Role, Roles, RolesOnly, Roster, UserId, Verified, Verifier};
+use contracts::{
+    Audience, Duty, Posts, Role, Roles, RolesOnly, Roster, UserId, Verified, Verifier,
+};
 use http::{HeaderMap, Method};
 use kit::clock::MockClock;
 use kit::ids::SeededIds;
 use kit::problem::Problem;
+use kit::routes::RouteInfo;
+use kit::service::Worker;
 use kit::testing::request;
 use kit::token::{Claims, KeyRing, TokenKind};
 use parking_lot::Mutex;
@@ -23,17 +28,33 @@ pub struct World {
     pub roster: TestRoster,
     pub client: Arc<dyn Posts>,
     pub keys: KeyRing,
+    pub bus: Arc<dyn Bus>,
+    /// What the service does by itself; runs only where a test starts it.
+    pub workers: Vec<Worker>,
+    pub table: Vec<RouteInfo>,
     _bus_dir: tempfile::TempDir,
 }
 
 /// Settings as the service documents them, with some changed.
 pub fn config(changes: &[(&str, &str)]) -> posts::Config {
-    let environment = changes.iter().map(|(name, value)| (format!("SCHOOLYARD_POSTS__{}", name.to_uppercase()), (*value).to_owned()));
-    kit::config::Config::load(&[posts::SECTION], None, environment.collect(), &[]).unwrap().section("posts").unwrap()
+    let environment = changes.iter().map(|(name, value)| {
+        (
+            format!("SCHOOLYARD_POSTS__{}", name.to_uppercase()),
+            (*value).to_owned(),
+        )
+    });
+    kit::config::Config::load(&[posts::SECTION], None, environment.collect(), &[])
+        .unwrap()
+        .section("posts")
+        .unwrap()
 }
 
 /// The settings that `compat.civildiy` makes.
-pub const CIVILDIY: [(&str, &str); 3] = [("public_audience", "true"), ("default_audience", "public"), ("moderate", "")];
+pub const CIVILDIY: [(&str, &str); 3] = [
+    ("public_audience", "true"),
+    ("default_audience", "public"),
+    ("moderate", ""),
+];
 
 impl World {
     pub async fn new() -> Self {
@@ -48,14 +69,20 @@ impl World {
     pub async fn on(db: TestDb, changes: &[(&str, &str)]) -> Self {
         let bus_dir = tempfile::tempdir().unwrap();
         let clock = MockClock::default();
-        let bus = backends::bus::open(&format!("sqlite:{}", bus_dir.path().join("bus.db").display()), clock.shared()).await.unwrap();
-        let keys = KeyRing::hs256(&"7b1f9c04e6a25d83f0c1b7a96e4d2385".into(), "schoolyard").unwrap();
+        let bus = backends::bus::open(
+            &format!("sqlite:{}", bus_dir.path().join("bus.db").display()),
+            clock.shared(),
+        )
+        .await
+        .unwrap();
+        let keys =
+            KeyRing::hs256(&"7b1f9c04e6a25d83f0c1b7a96e4d2385".into(), "schoolyard").unwrap();
         let roster = TestRoster::default();
         let built = posts::build(
             config(changes),
             posts::Deps {
                 db: (*db).clone(),
-                bus,
+                bus: bus.clone(),
                 roster: Arc::new(roster.clone()),
                 verifier: Verifier::new(keys.clone(), clock.shared()),
                 clock: clock.shared(),
@@ -65,11 +92,29 @@ impl World {
         )
         .await
         .unwrap();
-        Self { router: built.service.routes.router, db, clock, roster, client: built.client, keys, _bus_dir: bus_dir }
+        Self {
+            router: built.service.routes.router,
+            bus,
+            workers: built.service.workers,
+            table: built.service.routes.table,
+            db,
+            clock,
+            roster,
+            client: built.client,
+            keys,
+            _bus_dir: bus_dir,
+        }
     }
 
     /// Sends a request as somebody the gateway has recognised, or as nobody.
-    pub async fn send(&self, who: Option<&Person>, method: Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+    pub async fn send(
+        &self,
+        who: Option<&Person>,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
         let mut sent = request(method, path);
         for (name, value) in headers {
             sent = sent.header(name, value);
@@ -88,20 +133,40 @@ impl World {
     }
 
     pub async fn post(&self, who: &Person, body: &Value) -> Answer {
-        self.send(Some(who), Method::POST, "/api/posts", &[], Some(body)).await
+        self.send(Some(who), Method::POST, "/api/posts", &[], Some(body))
+            .await
     }
 
     pub async fn put(&self, who: &Person, id: &str, body: &Value) -> Answer {
-        self.send(Some(who), Method::PUT, &format!("/api/posts/{id}"), &[], Some(body)).await
+        self.send(
+            Some(who),
+            Method::PUT,
+            &format!("/api/posts/{id}"),
+            &[],
+            Some(body),
+        )
+        .await
     }
 
     pub async fn delete(&self, who: &Person, id: &str) -> Answer {
-        self.send(Some(who), Method::DELETE, &format!("/api/posts/{id}"), &[], None).await
+        self.send(
+            Some(who),
+            Method::DELETE,
+            &format!("/api/posts/{id}"),
+            &[],
+            None,
+        )
+        .await
     }
 
     /// Publishes and answers the id.
     pub async fn publish(&self, who: &Person, title: &str, audience: &[&str]) -> String {
-        let answer = self.post(who, &json!({"title": title, "content": "text", "audience": audience})).await;
+        let answer = self
+            .post(
+                who,
+                &json!({"title": title, "content": "text", "audience": audience}),
+            )
+            .await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["id"].as_str().unwrap().to_owned()
     }
@@ -110,14 +175,27 @@ impl World {
     pub async fn titles(&self, who: Option<&Person>, query: &str) -> Vec<String> {
         let answer = self.get(who, &format!("/api/posts?{query}")).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
-        let items = answer.body.as_array().or_else(|| answer.body["items"].as_array()).unwrap();
-        items.iter().map(|post| post["title"].as_str().unwrap().to_owned()).collect()
+        let items = answer
+            .body
+            .as_array()
+            .or_else(|| answer.body["items"].as_array())
+            .unwrap();
+        items
+            .iter()
+            .map(|post| post["title"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// A bearer token of another service.
     pub fn service_token(&self, name: &str) -> String {
         let now = kit::Clock::now(&self.clock).timestamp();
-        self.keys.sign(&Claims { kind: TokenKind::Service, sub: name.to_owned(), iat: now, exp: now + 300, ..claims() })
+        self.keys.sign(&Claims {
+            kind: TokenKind::Service,
+            sub: name.to_owned(),
+            iat: now,
+            exp: now + 300,
+            ..claims()
+        })
     }
 
     /// Events in the outbox as (type, data), oldest first.
@@ -132,11 +210,18 @@ fn claims() -> Claims {
 
 /// Events in the outbox as (type, data), oldest first.
 pub async fn outbox(db: &backends::Db) -> Vec<(String, Value)> {
-    let rows: Vec<(Vec<u8>,)> = db.query("SELECT payload FROM outbox ORDER BY seq").all().await.unwrap();
+    let rows: Vec<(Vec<u8>,)> = db
+        .query("SELECT payload FROM outbox ORDER BY seq")
+        .all()
+        .await
+        .unwrap();
     rows.into_iter()
         .map(|(payload,)| {
             let mut value: Value = serde_json::from_slice(&payload).unwrap();
-            (value["event_type"].as_str().unwrap().to_owned(), value["data"].take())
+            (
+                value["event_type"].as_str().unwrap().to_owned(),
+                value["data"].take(),
+            )
         })
         .collect()
 }
@@ -154,21 +239,34 @@ impl Answer {
     pub async fn of(response: axum::response::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = kit::testing::text(response).await;
-        Self { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+        Self {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            text,
+        }
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// Status and code of a problem.
     pub fn problem(&self) -> (u16, &str) {
-        (self.status, self.body["code"].as_str().unwrap_or("not a problem"))
+        (
+            self.status,
+            self.body["code"].as_str().unwrap_or("not a problem"),
+        )
     }
 
     /// The names of the fields a problem speaks of.
     pub fn fields(&self) -> Vec<&str> {
-        self.body["fields"].as_object().map(|fields| fields.keys().map(String::as_str).collect()).unwrap_or_default()
+        self.body["fields"]
+            .as_object()
+            .map(|fields| fields.keys().map(String::as_str).collect())
+            .unwrap_or_default()
     }
 }
 
@@ -229,7 +327,10 @@ impl TestRoster {
     }
 
     pub fn reads(&self, who: &Person, audience: &str) {
-        self.0.lock().reads.push((who.0.user, audience.parse().unwrap()));
+        self.0
+            .lock()
+            .reads
+            .push((who.0.user, audience.parse().unwrap()));
     }
 
     pub fn leaves(&self, who: &Person, audience: &str) {
@@ -238,7 +339,10 @@ impl TestRoster {
     }
 
     pub fn writes(&self, who: &Person, audience: &str) {
-        self.0.lock().writes.push((who.0.user, audience.parse().unwrap()));
+        self.0
+            .lock()
+            .writes
+            .push((who.0.user, audience.parse().unwrap()));
     }
 
     pub fn goes_down(&self) {
@@ -247,7 +351,14 @@ impl TestRoster {
 
     fn up(&self) -> Result<(), Problem> {
         let down = self.0.lock().down;
-        if down { Err(Problem::unavailable("roster_unavailable", "The roster cannot be asked")) } else { Ok(()) }
+        if down {
+            Err(Problem::unavailable(
+                "roster_unavailable",
+                "The roster cannot be asked",
+            ))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -256,16 +367,34 @@ impl Roster for TestRoster {
     async fn readable(&self, who: &Verified) -> Result<Vec<Audience>, Problem> {
         self.up()?;
         let mut audiences = RolesOnly.readable(who).await?;
-        audiences.extend(self.0.lock().reads.iter().filter(|(user, _)| *user == who.user).map(|(_, audience)| *audience));
+        audiences.extend(
+            self.0
+                .lock()
+                .reads
+                .iter()
+                .filter(|(user, _)| *user == who.user)
+                .map(|(_, audience)| *audience),
+        );
         Ok(audiences)
     }
 
     async fn duties(&self, who: &Verified) -> Result<Vec<Duty>, Problem> {
         self.up()?;
-        Ok(self.0.lock().duties.iter().filter(|(user, _)| *user == who.user).map(|(_, duty)| *duty).collect())
+        Ok(self
+            .0
+            .lock()
+            .duties
+            .iter()
+            .filter(|(user, _)| *user == who.user)
+            .map(|(_, duty)| *duty)
+            .collect())
     }
 
-    async fn writes_by_relation(&self, who: &Verified, audience: &Audience) -> Result<bool, Problem> {
+    async fn writes_by_relation(
+        &self,
+        who: &Verified,
+        audience: &Audience,
+    ) -> Result<bool, Problem> {
         self.up()?;
         Ok(self.0.lock().writes.contains(&(who.user, *audience)))
     }

@@ -56,10 +56,32 @@ pub(super) async fn edit(store: &SqlStore, read: &Post, edit: Edit) -> Result<Op
         return Ok(None);
     }
     keep_revision(&mut tx, read).await?;
-    let (had, has) = (keys(read.user_id, &read.tags, &read.audience), keys(post.user_id, &post.tags, &post.audience));
-    delete_keys(&mut tx, read, had.iter().filter(|key| !has.contains(key)).cloned().collect()).await?;
-    insert_keys(&mut tx, &post, &has.into_iter().filter(|key| !had.contains(key)).collect::<Vec<_>>()).await?;
-    outbox::put(&mut tx, &PostEvent::state(&post.state(), store.ids.uuid(), at)).await?;
+    let (had, has) = (
+        keys(read.user_id, &read.tags, &read.audience),
+        keys(post.user_id, &post.tags, &post.audience),
+    );
+    delete_keys(
+        &mut tx,
+        read,
+        had.iter()
+            .filter(|key| !has.contains(key))
+            .cloned()
+            .collect(),
+    )
+    .await?;
+    insert_keys(
+        &mut tx,
+        &post,
+        &has.into_iter()
+            .filter(|key| !had.contains(key))
+            .collect::<Vec<_>>(),
+    )
+    .await?;
+    outbox::put(
+        &mut tx,
+        &PostEvent::state(&post.state(), store.ids.uuid(), at),
+    )
+    .await?;
     if let Some(reason) = edit.reason {
         let after = json!({"version": post.version, "audience": post.audience, "reason": reason});
         put_audit(store, &mut tx, &edit.actor, "post.edited", read, after, at).await?;
@@ -94,11 +116,31 @@ pub(super) async fn remove(store: &SqlStore, read: &Post, removal: Removal) -> R
     if !keep_text {
         delete_revisions(&mut tx, read.id).await?;
     }
-    delete_keys(&mut tx, read, keys(read.user_id, &read.tags, &read.audience)).await?;
-    let gone = PostDeleted { post_id: read.id, user_id: read.user_id, version: read.version + 1, reason: removal.ground };
+    delete_keys(
+        &mut tx,
+        read,
+        keys(read.user_id, &read.tags, &read.audience),
+    )
+    .await?;
+    let gone = PostDeleted {
+        post_id: read.id,
+        user_id: read.user_id,
+        version: read.version + 1,
+        reason: removal.ground,
+    };
     outbox::put(&mut tx, &PostEvent::deleted(&gone, store.ids.uuid(), at)).await?;
-    let after = json!({"version": gone.version, "ground": removal.ground, "reason": removal.reason});
-    put_audit(store, &mut tx, &removal.actor, "post.deleted", read, after, at).await?;
+    let after =
+        json!({"version": gone.version, "ground": removal.ground, "reason": removal.reason});
+    put_audit(
+        store,
+        &mut tx,
+        &removal.actor,
+        "post.deleted",
+        read,
+        after,
+        at,
+    )
+    .await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -124,14 +166,26 @@ async fn delete_keys(tx: &mut Tx, post: &Post, keys: Vec<String>) -> Result<(), 
     if keys.is_empty() {
         return Ok(());
     }
-    let sql = format!("DELETE FROM post_keys WHERE published_at = $1 AND post_id = $2 AND key IN ({})", key_list(keys.len()));
-    let query = tx.query(sqlx::AssertSqlSafe(sql)).bind(post.published_at).bind(post.id.0.to_vec());
-    keys.into_iter().fold(query, backends::db::Query::bind).execute().await?;
+    let sql = format!(
+        "DELETE FROM post_keys WHERE published_at = $1 AND post_id = $2 AND key IN ({})",
+        key_list(keys.len())
+    );
+    let query = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(post.published_at)
+        .bind(post.id.0.to_vec());
+    keys.into_iter()
+        .fold(query, backends::db::Query::bind)
+        .execute()
+        .await?;
     Ok(())
 }
 
 async fn delete_revisions(tx: &mut Tx, post: PostId) -> Result<(), Error> {
-    tx.query("DELETE FROM post_revisions WHERE post_id = $1").bind(post.0.to_vec()).execute().await?;
+    tx.query("DELETE FROM post_revisions WHERE post_id = $1")
+        .bind(post.0.to_vec())
+        .execute()
+        .await?;
     Ok(())
 }
 
@@ -148,7 +202,9 @@ async fn put_audit(
 ) -> Result<(), Error> {
     let entry = Entry {
         actor: Some(actor.user.0),
-        before: Some(json!({"version": read.version, "author": read.user_id, "audience": read.audience})),
+        before: Some(
+            json!({"version": read.version, "author": read.user_id, "audience": read.audience}),
+        ),
         after: Some(after),
         from: actor.from.clone(),
         request_id: actor.request_id.clone(),

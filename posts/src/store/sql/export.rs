@@ -11,7 +11,12 @@ use crate::error::Error;
 use crate::model::Post;
 use crate::store::Part;
 
-pub(super) async fn export(db: &Db, part: Part, after: Option<Cursor>, limit: u32) -> Result<Vec<(ExportRow, Cursor)>, Error> {
+pub(super) async fn export(
+    db: &Db,
+    part: Part,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<(ExportRow, Cursor)>, Error> {
     match part {
         Part::Published => published(db, after, limit).await,
         Part::Deleted => deleted(db, after, limit).await,
@@ -20,13 +25,23 @@ pub(super) async fn export(db: &Db, part: Part, after: Option<Cursor>, limit: u3
 }
 
 pub(super) async fn place(db: &Db, id: PostId) -> Result<Option<Cursor>, Error> {
-    let row: Option<(DateTime<Utc>,)> = db.query("SELECT published_at FROM posts WHERE id = $1").bind(id.0.to_vec()).optional().await?;
-    Ok(row.map(|(at,)| Cursor { at, id: id.0.to_vec() }))
+    let row: Option<(DateTime<Utc>,)> = db
+        .query("SELECT published_at FROM posts WHERE id = $1")
+        .bind(id.0.to_vec())
+        .optional()
+        .await?;
+    Ok(row.map(|(at,)| Cursor {
+        at,
+        id: id.0.to_vec(),
+    }))
 }
 
 /// Above every place: time and id are compared, and no id is longer than 12 bytes.
 fn top() -> Cursor {
-    Cursor { at: END_OF_TIME, id: vec![0xff; 12] }
+    Cursor {
+        at: END_OF_TIME,
+        id: vec![0xff; 12],
+    }
 }
 
 /// A time no clock of ours shows and both databases keep.
@@ -35,16 +50,29 @@ const END_OF_TIME: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_79
     None => panic!("the last second of the year 9999"),
 };
 
-async fn published(db: &Db, after: Option<Cursor>, limit: u32) -> Result<Vec<(ExportRow, Cursor)>, Error> {
+async fn published(
+    db: &Db,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<(ExportRow, Cursor)>, Error> {
     let after = after.unwrap_or_else(top);
     let sql = format!(
         "SELECT {COLUMNS} FROM posts WHERE state = 'published' AND (published_at, id) < ($1, $2) ORDER BY published_at DESC, id DESC LIMIT $3"
     );
-    let rows: Vec<Row> = db.query(sqlx::AssertSqlSafe(sql)).bind(after.at).bind(after.id).bind(i64::from(limit)).all().await?;
+    let rows: Vec<Row> = db
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(after.at)
+        .bind(after.id)
+        .bind(i64::from(limit))
+        .all()
+        .await?;
     rows.into_iter()
         .map(|row| {
             let post = Post::try_from(row)?;
-            let place = Cursor { at: post.published_at, id: post.id.0.to_vec() };
+            let place = Cursor {
+                at: post.published_at,
+                id: post.id.0.to_vec(),
+            };
             Ok((ExportRow::Post(post.state()), place))
         })
         .collect()
@@ -53,11 +81,22 @@ async fn published(db: &Db, after: Option<Cursor>, limit: u32) -> Result<Vec<(Ex
 type Gone = (Vec<u8>, i64, DateTime<Utc>);
 
 fn tombstone((id, version, deleted_at): Gone) -> Result<(ExportRow, Cursor), Error> {
-    let tombstone = Tombstone { id: rows::id(&id)?, version, deleted_at };
-    Ok((ExportRow::Tombstone(tombstone), Cursor { at: deleted_at, id }))
+    let tombstone = Tombstone {
+        id: rows::id(&id)?,
+        version,
+        deleted_at,
+    };
+    Ok((
+        ExportRow::Tombstone(tombstone),
+        Cursor { at: deleted_at, id },
+    ))
 }
 
-async fn deleted(db: &Db, after: Option<Cursor>, limit: u32) -> Result<Vec<(ExportRow, Cursor)>, Error> {
+async fn deleted(
+    db: &Db,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<(ExportRow, Cursor)>, Error> {
     let after = after.unwrap_or_else(top);
     let rows: Vec<Gone> = db
         .query(
@@ -73,13 +112,29 @@ async fn deleted(db: &Db, after: Option<Cursor>, limit: u32) -> Result<Vec<(Expo
 }
 
 /// Two reads over one range of ids, because a tombstone is not read as a post.
-async fn by_id(db: &Db, after: Option<Cursor>, limit: u32) -> Result<Vec<(ExportRow, Cursor)>, Error> {
+async fn by_id(
+    db: &Db,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<(ExportRow, Cursor)>, Error> {
     let after = after.map_or_else(Vec::new, |after| after.id);
-    let ids: Vec<(Vec<u8>,)> =
-        db.query("SELECT id FROM posts WHERE id > $1 ORDER BY id LIMIT $2").bind(after.clone()).bind(i64::from(limit)).all().await?;
-    let Some((last,)) = ids.last() else { return Ok(Vec::new()) };
-    let sql = format!("SELECT {COLUMNS} FROM posts WHERE id > $1 AND id <= $2 AND state = 'published'");
-    let posts: Vec<Row> = db.query(sqlx::AssertSqlSafe(sql)).bind(after.clone()).bind(last.clone()).all().await?;
+    let ids: Vec<(Vec<u8>,)> = db
+        .query("SELECT id FROM posts WHERE id > $1 ORDER BY id LIMIT $2")
+        .bind(after.clone())
+        .bind(i64::from(limit))
+        .all()
+        .await?;
+    let Some((last,)) = ids.last() else {
+        return Ok(Vec::new());
+    };
+    let sql =
+        format!("SELECT {COLUMNS} FROM posts WHERE id > $1 AND id <= $2 AND state = 'published'");
+    let posts: Vec<Row> = db
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(after.clone())
+        .bind(last.clone())
+        .all()
+        .await?;
     let gone: Vec<Gone> = db
         .query("SELECT id, version, deleted_at FROM posts WHERE id > $1 AND id <= $2 AND state = 'deleted'")
         .bind(after)
@@ -88,10 +143,15 @@ async fn by_id(db: &Db, after: Option<Cursor>, limit: u32) -> Result<Vec<(Export
         .await?;
     let posts = posts.into_iter().map(|row| {
         let post = Post::try_from(row)?;
-        let place = Cursor { at: post.published_at, id: post.id.0.to_vec() };
+        let place = Cursor {
+            at: post.published_at,
+            id: post.id.0.to_vec(),
+        };
         Ok((ExportRow::Post(post.state()), place))
     });
-    let mut rows: Vec<_> = posts.chain(gone.into_iter().map(tombstone)).collect::<Result<_, Error>>()?;
+    let mut rows: Vec<_> = posts
+        .chain(gone.into_iter().map(tombstone))
+        .collect::<Result<_, Error>>()?;
     // Stable: of a post deleted between the two reads the tombstone comes last.
     rows.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
     Ok(rows)

@@ -34,7 +34,11 @@ impl SqlStore {
     ///
     /// # Errors
     /// The database cannot be reached, or holds a newer schema.
-    pub async fn open(db: Db, clock: SharedClock, ids: SharedIds) -> Result<Self, backends::db::Error> {
+    pub async fn open(
+        db: Db,
+        clock: SharedClock,
+        ids: SharedIds,
+    ) -> Result<Self, backends::db::Error> {
         db.migrate(&sqlx::migrate!("./migrations")).await?;
         Ok(Self { db, clock, ids })
     }
@@ -62,7 +66,12 @@ impl Store for SqlStore {
         edit::remove(self, read, removal).await
     }
 
-    async fn export(&self, part: Part, after: Option<Cursor>, limit: u32) -> Result<Vec<(ExportRow, Cursor)>, Error> {
+    async fn export(
+        &self,
+        part: Part,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Vec<(ExportRow, Cursor)>, Error> {
         export::export(&self.db, part, after, limit).await
     }
 
@@ -75,7 +84,7 @@ impl Store for SqlStore {
     }
 
     async fn drop_texts(&self, now: DateTime<Utc>) -> Result<u64, Error> {
-        upkeep::drop_texts(&self.db, now).await
+        upkeep::drop_texts(self, now).await
     }
 
     async fn check(&self) -> Result<(), Error> {

@@ -16,15 +16,24 @@ use crate::store::{PageQuery, Posts, Start};
 /// More keys than this share one branch of the query, which is right but sorts what it finds; SQLite takes 500 branches.
 const BRANCHES: usize = 200;
 
-pub(super) async fn find(db: &Db, id: PostId, reader: Option<&Reader>) -> Result<Option<Post>, Error> {
+pub(super) async fn find(
+    db: &Db,
+    id: PostId,
+    reader: Option<&Reader>,
+) -> Result<Option<Post>, Error> {
     let mut sql = Sql::default();
     let text = find_sql(&mut sql, id, reader);
-    sql.query(db, text).optional::<Row>().await?.map(Post::try_from).transpose()
+    sql.query(db, text)
+        .optional::<Row>()
+        .await?
+        .map(Post::try_from)
+        .transpose()
 }
 
 fn find_sql(sql: &mut Sql, id: PostId, reader: Option<&Reader>) -> String {
     let id = sql.bind(Value::Id(id.0.to_vec()));
-    let mut text = format!("SELECT {COLUMNS} FROM posts WHERE posts.id = {id} AND posts.state = 'published'");
+    let mut text =
+        format!("SELECT {COLUMNS} FROM posts WHERE posts.id = {id} AND posts.state = 'published'");
     if let Some(reader) = reader {
         let keys = sql.keys(&reach(reader));
         let _ = write!(
@@ -38,7 +47,13 @@ fn find_sql(sql: &mut Sql, id: PostId, reader: Option<&Reader>) -> String {
 pub(super) async fn page(db: &Db, query: &PageQuery) -> Result<Posts, Error> {
     let (sql, text) = page_sql(query);
     let limit = query.limit as usize;
-    let mut items: Vec<Post> = sql.query(db, text).all::<Row>().await?.into_iter().map(Post::try_from).collect::<Result<_, _>>()?;
+    let mut items: Vec<Post> = sql
+        .query(db, text)
+        .all::<Row>()
+        .await?
+        .into_iter()
+        .map(Post::try_from)
+        .collect::<Result<_, _>>()?;
     let more = items.len() > limit;
     items.truncate(limit);
     Ok(Posts { items, more })
@@ -51,17 +66,28 @@ pub(super) fn page_sql(query: &PageQuery) -> (Sql, String) {
     let mut bounds = String::new();
     let skip = match &query.start {
         Start::After(cursor) => {
-            let (at, id) = (sql.bind(Value::Time(cursor.at)), sql.bind(Value::Id(cursor.id.clone())));
+            let (at, id) = (
+                sql.bind(Value::Time(cursor.at)),
+                sql.bind(Value::Id(cursor.id.clone())),
+            );
             let _ = write!(bounds, " AND (k.published_at, k.post_id) < ({at}, {id})");
             0
         }
         Start::Skip(skip) => i64::from(*skip),
     };
     if let Some(from) = query.filters.from {
-        let _ = write!(bounds, " AND k.published_at >= {}", sql.bind(Value::Time(from)));
+        let _ = write!(
+            bounds,
+            " AND k.published_at >= {}",
+            sql.bind(Value::Time(from))
+        );
     }
     if let Some(to) = query.filters.to {
-        let _ = write!(bounds, " AND k.published_at < {}", sql.bind(Value::Time(to)));
+        let _ = write!(
+            bounds,
+            " AND k.published_at < {}",
+            sql.bind(Value::Time(to))
+        );
     }
     for keys in &also {
         let keys = sql.keys(keys);
@@ -71,7 +97,11 @@ pub(super) fn page_sql(query: &PageQuery) -> (Sql, String) {
         );
     }
     let wanted = i64::from(query.limit) + 1;
-    let (reached, wanted, skip) = (sql.bind(Value::Number(skip + wanted)), sql.bind(Value::Number(wanted)), sql.bind(Value::Number(skip)));
+    let (reached, wanted, skip) = (
+        sql.bind(Value::Number(skip + wanted)),
+        sql.bind(Value::Number(wanted)),
+        sql.bind(Value::Number(skip)),
+    );
     let (single, rest) = driver.split_at(driver.len().min(BRANCHES));
     let rest = Some(rest).filter(|rest| !rest.is_empty() || single.is_empty());
     let groups = single.chunks(1).chain(rest);
@@ -132,7 +162,9 @@ fn selection(reader: &Reader, filters: &PageFilters) -> Selection {
 /// The keys of everything in reach.
 fn reach(reader: &Reader) -> Vec<String> {
     let own = reader.user.map(author_key);
-    own.into_iter().chain(reader.audiences.iter().map(ToString::to_string)).collect()
+    own.into_iter()
+        .chain(reader.audiences.iter().map(ToString::to_string))
+        .collect()
 }
 
 /// Values in the order in which they are bound.
@@ -163,17 +195,22 @@ impl Sql {
         if keys.is_empty() {
             return "NULL".to_owned();
         }
-        keys.iter().map(|key| self.key(key)).collect::<Vec<_>>().join(", ")
+        keys.iter()
+            .map(|key| self.key(key))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     pub(super) fn query<'d>(self, db: &'d Db, text: String) -> backends::db::Query<'d> {
         let query = db.query(sqlx::AssertSqlSafe(text));
-        self.values.into_iter().fold(query, |query, value| match value {
-            Value::Id(value) => query.bind(value),
-            Value::Time(value) => query.bind(value),
-            Value::Number(value) => query.bind(value),
-            Value::Key(value) => query.bind(value),
-        })
+        self.values
+            .into_iter()
+            .fold(query, |query, value| match value {
+                Value::Id(value) => query.bind(value),
+                Value::Time(value) => query.bind(value),
+                Value::Number(value) => query.bind(value),
+                Value::Key(value) => query.bind(value),
+            })
     }
 }
 
@@ -190,20 +227,36 @@ mod tests {
 
     async fn database() -> TestDb {
         let (db, clock) = (backends::testing::sqlite().await, MockClock::default());
-        SqlStore::open((*db).clone(), clock.shared(), SeededIds::shared(1, clock.shared())).await.unwrap();
+        SqlStore::open(
+            (*db).clone(),
+            clock.shared(),
+            SeededIds::shared(1, clock.shared()),
+        )
+        .await
+        .unwrap();
         db
     }
 
     async fn plan(db: &Db, sql: Sql, text: String) -> Vec<String> {
-        let rows: Vec<(i64, i64, i64, String)> = sql.query(db, format!("EXPLAIN QUERY PLAN {text}")).all().await.unwrap();
+        let rows: Vec<(i64, i64, i64, String)> = sql
+            .query(db, format!("EXPLAIN QUERY PLAN {text}"))
+            .all()
+            .await
+            .unwrap();
         rows.into_iter().map(|(_, _, _, detail)| detail).collect()
     }
 
     fn query(filters: PageFilters) -> PageQuery {
         PageQuery {
-            reader: Reader { user: Some(UserId(7)), audiences: vec![Audience::School, Audience::Role(Role::Member)] },
+            reader: Reader {
+                user: Some(UserId(7)),
+                audiences: vec![Audience::School, Audience::Role(Role::Member)],
+            },
             filters,
-            start: Start::After(Cursor { at: DateTime::UNIX_EPOCH, id: vec![0; 12] }),
+            start: Start::After(Cursor {
+                at: DateTime::UNIX_EPOCH,
+                id: vec![0; 12],
+            }),
             limit: 20,
         }
     }
@@ -213,21 +266,48 @@ mod tests {
         let db = database().await;
         for filters in [
             PageFilters::default(),
-            PageFilters { user_id: Some(UserId(1)), ..PageFilters::default() },
-            PageFilters { tag: Some("zoo".to_owned()), ..PageFilters::default() },
-            PageFilters { audience: Some(Audience::School), ..PageFilters::default() },
-            PageFilters { from: Some(DateTime::UNIX_EPOCH), ..PageFilters::default() },
+            PageFilters {
+                user_id: Some(UserId(1)),
+                ..PageFilters::default()
+            },
+            PageFilters {
+                tag: Some("zoo".to_owned()),
+                ..PageFilters::default()
+            },
+            PageFilters {
+                audience: Some(Audience::School),
+                ..PageFilters::default()
+            },
+            PageFilters {
+                from: Some(DateTime::UNIX_EPOCH),
+                ..PageFilters::default()
+            },
         ] {
             let (sql, text) = page_sql(&query(filters.clone()));
             let plan = plan(&db, sql, text).await;
-            let branches: Vec<_> = plan.iter().filter(|step| step.starts_with("SEARCH k ")).collect();
+            let branches: Vec<_> = plan
+                .iter()
+                .filter(|step| step.starts_with("SEARCH k "))
+                .collect();
             assert!(!branches.is_empty(), "{filters:?}: {plan:#?}");
             for step in branches {
-                assert!(step.contains("COVERING INDEX sqlite_autoindex_post_keys_1 (key=? AND "), "{filters:?}: {step}");
+                assert!(
+                    step.contains("COVERING INDEX sqlite_autoindex_post_keys_1 (key=? AND "),
+                    "{filters:?}: {step}"
+                );
             }
-            let scans: Vec<_> = plan.iter().filter(|step| step.starts_with("SCAN") && (step.contains("posts") || step.contains(" k"))).collect();
+            let scans: Vec<_> = plan
+                .iter()
+                .filter(|step| {
+                    step.starts_with("SCAN") && (step.contains("posts") || step.contains(" k"))
+                })
+                .collect();
             assert!(scans.is_empty(), "{filters:?}: {scans:?}");
-            assert!(plan.iter().any(|step| step.starts_with("SEARCH posts USING INDEX sqlite_autoindex_posts_1 (id=?)")), "{plan:#?}");
+            assert!(
+                plan.iter().any(|step| step
+                    .starts_with("SEARCH posts USING INDEX sqlite_autoindex_posts_1 (id=?)")),
+                "{plan:#?}"
+            );
         }
     }
 
@@ -235,9 +315,17 @@ mod tests {
     async fn reading_one_post_looks_up_its_row_and_its_keys() {
         let db = database().await;
         let mut sql = Sql::default();
-        let text = find_sql(&mut sql, PostId([0; 12]), Some(&query(PageFilters::default()).reader));
+        let text = find_sql(
+            &mut sql,
+            PostId([0; 12]),
+            Some(&query(PageFilters::default()).reader),
+        );
         let plan = plan(&db, sql, text).await;
-        assert!(plan.iter().any(|step| step.contains("posts USING INDEX sqlite_autoindex_posts_1 (id=?)")), "{plan:#?}");
+        assert!(
+            plan.iter()
+                .any(|step| step.contains("posts USING INDEX sqlite_autoindex_posts_1 (id=?)")),
+            "{plan:#?}"
+        );
         let keys = "USING COVERING INDEX sqlite_autoindex_post_keys_1 (key=? AND published_at=? AND post_id=?)";
         assert!(plan.iter().any(|step| step.contains(keys)), "{plan:#?}");
     }

@@ -14,11 +14,17 @@ use crate::error::Error;
 use crate::model::{PUBLISHED, Post};
 use crate::store::{NewPost, Once};
 
-pub(super) async fn publish(store: &SqlStore, new: NewPost, once: Option<Once>) -> Result<Post, Error> {
+pub(super) async fn publish(
+    store: &SqlStore,
+    new: NewPost,
+    once: Option<Once>,
+) -> Result<Post, Error> {
     let owner = format!("user:{}", new.user_id);
     let mut tx = store.db.begin().await?;
     if let Some(once) = &once {
-        match idempotency::begin(&mut tx, &owner, &once.key, &once.request, store.clock.now()).await? {
+        match idempotency::begin(&mut tx, &owner, &once.key, &once.request, store.clock.now())
+            .await?
+        {
             Outcome::Fresh => {}
             Outcome::Replay(id) => {
                 tx.rollback().await?;
@@ -47,8 +53,17 @@ pub(super) async fn publish(store: &SqlStore, new: NewPost, once: Option<Once>) 
         moderation: None,
     };
     insert(&mut tx, &post).await?;
-    insert_keys(&mut tx, &post, &rows::keys(post.user_id, &post.tags, &post.audience)).await?;
-    outbox::put(&mut tx, &PostEvent::state(&post.state(), store.ids.uuid(), at)).await?;
+    insert_keys(
+        &mut tx,
+        &post,
+        &rows::keys(post.user_id, &post.tags, &post.audience),
+    )
+    .await?;
+    outbox::put(
+        &mut tx,
+        &PostEvent::state(&post.state(), store.ids.uuid(), at),
+    )
+    .await?;
     if let Some(once) = &once {
         idempotency::finish(&mut tx, &owner, &once.key, &id.to_string()).await?;
     }
@@ -62,7 +77,9 @@ async fn replay(store: &SqlStore, id: &str) -> Result<Post, Error> {
     // The first request may have committed without being on disk yet.
     store.db.synced().await?;
     let id = id.parse().map_err(|_| Error::NotFound)?;
-    page::find(&store.db, id, None).await?.ok_or(Error::NotFound)
+    page::find(&store.db, id, None)
+        .await?
+        .ok_or(Error::NotFound)
 }
 
 /// A time above that of every post, from now on this transaction's until it ends.
@@ -101,8 +118,14 @@ pub(super) async fn insert_keys(tx: &mut Tx, post: &Post, keys: &[String]) -> Re
     if keys.is_empty() {
         return Ok(());
     }
-    let sql = format!("INSERT INTO post_keys (key, published_at, post_id) VALUES {}", key_rows(keys.len()));
-    let mut query = tx.query(sqlx::AssertSqlSafe(sql)).bind(post.published_at).bind(post.id.0.to_vec());
+    let sql = format!(
+        "INSERT INTO post_keys (key, published_at, post_id) VALUES {}",
+        key_rows(keys.len())
+    );
+    let mut query = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(post.published_at)
+        .bind(post.id.0.to_vec());
     for key in keys {
         query = query.bind(key.clone());
     }

@@ -40,7 +40,10 @@ impl TryFrom<Row> for Post {
             id: id(&row.id)?,
             user_id: UserId(row.user_id),
             username: row.username,
-            author_role: row.author_role.parse().map_err(|_| unreadable("author_role"))?,
+            author_role: row
+                .author_role
+                .parse()
+                .map_err(|_| unreadable("author_role"))?,
             title: row.title,
             content: row.content,
             tags: row.tags.0,
@@ -62,7 +65,9 @@ pub(super) fn id(bytes: &[u8]) -> Result<PostId, Error> {
 }
 
 fn unreadable(column: &str) -> Error {
-    Error::Problem(kit::problem::Problem::internal(anyhow::anyhow!("the column posts.{column} cannot be read")))
+    Error::Problem(kit::problem::Problem::internal(anyhow::anyhow!(
+        "the column posts.{column} cannot be read"
+    )))
 }
 
 /// The key of everything by an author.
@@ -78,15 +83,24 @@ pub(super) fn tag_key(tag: &str) -> String {
 /// Every key a post is found under.
 pub(super) fn keys(user: UserId, tags: &[String], audience: &[Audience]) -> Vec<String> {
     let audience = audience.iter().map(Audience::to_string);
-    std::iter::once(author_key(user)).chain(audience).chain(tags.iter().map(|tag| tag_key(tag))).collect()
+    std::iter::once(author_key(user))
+        .chain(audience)
+        .chain(tags.iter().map(|tag| tag_key(tag)))
+        .collect()
 }
 
 /// `$3,$4..`: a list of keys bound from `$3` on.
 pub(super) fn key_list(count: usize) -> String {
-    (0..count).map(|i| format!("${}", i + 3)).collect::<Vec<_>>().join(",")
+    (0..count)
+        .map(|i| format!("${}", i + 3))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// `($3,$1,$2),($4,$1,$2)..`: rows of (key, published_at, post_id), the keys bound from `$3` on.
 pub(super) fn key_rows(count: usize) -> String {
-    (0..count).map(|i| format!("(${},$1,$2)", i + 3)).collect::<Vec<_>>().join(",")
+    (0..count)
+        .map(|i| format!("(${},$1,$2)", i + 3))
+        .collect::<Vec<_>>()
+        .join(",")
 }

@@ -1,10 +1,11 @@
 //! What time and other services demand of posts.
 
-use backends::db::Db;
+use backends::audit::{self, Entry};
 use backends::outbox;
 use chrono::{DateTime, Utc};
 use contracts::UserId;
 use contracts::events::PostEvent;
+use serde_json::json;
 
 use super::SqlStore;
 use super::rows::{COLUMNS, Row, author_key};
@@ -14,20 +15,34 @@ use crate::model::{FORMER_MEMBER, Post};
 /// Deleted texts dropped in one transaction: other writers wait for as long.
 const BATCH: i64 = 200;
 
-pub(super) async fn forget_author(store: &SqlStore, user: UserId, limit: u32) -> Result<u32, Error> {
+pub(super) async fn forget_author(
+    store: &SqlStore,
+    user: UserId,
+    limit: u32,
+) -> Result<u32, Error> {
     let now = store.clock.now();
     let sql = format!(
         "SELECT {COLUMNS} FROM post_keys AS k JOIN posts ON posts.id = k.post_id WHERE k.key = $1 AND posts.username <> $2 \
          ORDER BY k.published_at LIMIT $3"
     );
     let mut tx = store.db.begin().await?;
-    let rows: Vec<Row> =
-        tx.query(sqlx::AssertSqlSafe(sql)).bind(author_key(user)).bind(FORMER_MEMBER).bind(i64::from(limit)).all().await?;
+    let rows: Vec<Row> = tx
+        .query(sqlx::AssertSqlSafe(sql))
+        .bind(author_key(user))
+        .bind(FORMER_MEMBER)
+        .bind(i64::from(limit))
+        .all()
+        .await?;
     let found = rows.len() as u32;
     for row in rows {
         let read = Post::try_from(row)?;
         let at = now.max(read.updated_at);
-        let post = Post { username: FORMER_MEMBER.to_owned(), version: read.version + 1, updated_at: at, ..read };
+        let post = Post {
+            username: FORMER_MEMBER.to_owned(),
+            version: read.version + 1,
+            updated_at: at,
+            ..read
+        };
         let changed = tx
             .query("UPDATE posts SET username = $3, version = version + 1, updated_at = $4 WHERE id = $1 AND version = $2 AND state = 'published'")
             .bind(post.id.0.to_vec())
@@ -38,17 +53,21 @@ pub(super) async fn forget_author(store: &SqlStore, user: UserId, limit: u32) ->
             .await?;
         // One that is edited at this moment is found again by the next call.
         if changed == 1 {
-            outbox::put(&mut tx, &PostEvent::state(&post.state(), store.ids.uuid(), at)).await?;
+            outbox::put(
+                &mut tx,
+                &PostEvent::state(&post.state(), store.ids.uuid(), at),
+            )
+            .await?;
         }
     }
     tx.commit().await?;
     Ok(found)
 }
 
-pub(super) async fn drop_texts(db: &Db, now: DateTime<Utc>) -> Result<u64, Error> {
+pub(super) async fn drop_texts(store: &SqlStore, now: DateTime<Utc>) -> Result<u64, Error> {
     let mut dropped = 0;
     loop {
-        let mut tx = db.begin().await?;
+        let mut tx = store.db.begin().await?;
         let posts: Vec<(Vec<u8>,)> = tx
             .query(
                 "UPDATE posts SET title = '', content = '', tags = '[]', moderation = NULL, text_until = NULL \
@@ -58,13 +77,23 @@ pub(super) async fn drop_texts(db: &Db, now: DateTime<Utc>) -> Result<u64, Error
             .bind(BATCH)
             .all()
             .await?;
-        for (id,) in &posts {
-            tx.query("DELETE FROM post_revisions WHERE post_id = $1").bind(id.clone()).execute().await?;
-        }
-        tx.commit().await?;
-        dropped += posts.len() as u64;
-        if (posts.len() as i64) < BATCH {
+        if posts.is_empty() {
+            tx.rollback().await?;
             return Ok(dropped);
         }
+        for (id,) in &posts {
+            tx.query("DELETE FROM post_revisions WHERE post_id = $1")
+                .bind(id.clone())
+                .execute()
+                .await?;
+        }
+        // spec/privacy-audit.md rule 14: what retention removes is written down, with its count.
+        let entry = Entry {
+            after: Some(json!({ "texts": posts.len() })),
+            ..Entry::of("retention.applied", "posts:deleted_texts", now, &*store.ids)
+        };
+        audit::put(&mut tx, entry).await?;
+        tx.commit().await?;
+        dropped += posts.len() as u64;
     }
 }
