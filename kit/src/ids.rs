@@ -56,13 +56,25 @@ impl Ids for RandomIds {
 }
 
 /// The same ids again for the same seed and clock: for tests and snapshots.
-pub struct SeededIds(Mutex<Maker<SplitMix>>);
+///
+/// Each kind of id has a stream of its own, so that how many ids of one kind a background task draws does not change those
+/// of another.
+pub struct SeededIds {
+    uuids: Mutex<Maker<SplitMix>>,
+    objects: Mutex<Maker<SplitMix>>,
+    secrets: Mutex<SplitMix>,
+}
 
 impl SeededIds {
     /// A maker that begins at `seed`; its ids carry the time of `clock`.
     #[must_use]
     pub fn new(seed: u64, clock: SharedClock) -> Self {
-        Self(Mutex::new(Maker::new(clock, SplitMix(seed))))
+        let stream = |n: u64| SplitMix(seed ^ n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        Self {
+            uuids: Mutex::new(Maker::new(clock.clone(), stream(1))),
+            objects: Mutex::new(Maker::new(clock, stream(2))),
+            secrets: Mutex::new(stream(3)),
+        }
     }
 
     /// The same, to be shared.
@@ -80,18 +92,18 @@ impl fmt::Debug for SeededIds {
 
 impl Ids for SeededIds {
     fn uuid(&self) -> Uuid {
-        self.0.lock().uuid()
+        self.uuids.lock().uuid()
     }
 
     fn object_id(&self) -> [u8; 12] {
-        self.0.lock().object_id()
+        self.objects.lock().object_id()
     }
 
     fn secret(&self) -> [u8; 32] {
-        let mut maker = self.0.lock();
+        let mut chance = self.secrets.lock();
         let mut bytes = [0; 32];
         for chunk in bytes.chunks_exact_mut(8) {
-            chunk.copy_from_slice(&maker.chance.u64().to_le_bytes());
+            chunk.copy_from_slice(&chance.u64().to_le_bytes());
         }
         bytes
     }

@@ -2,7 +2,7 @@
 
 mod json;
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
@@ -65,7 +65,7 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
             .with(layer.event_format(JsonLines).with_writer(io::stdout))
             .try_init(),
         LogFormat::Human => registry
-            .with(layer.compact().with_writer(io::stderr))
+            .with(layer.compact().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr))
             .try_init(),
     }
     .map_err(|_| TelemetryError::Twice)

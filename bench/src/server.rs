@@ -1,0 +1,120 @@
+//! The servers under test: processes of their own, pinned to the first core.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// A running server; ends with this.
+pub struct Server {
+    child: Child,
+    /// `http://address`
+    pub base: String,
+    /// The folder of its data; gone with this.
+    pub data: tempfile::TempDir,
+}
+
+/// How a server is started.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// Arguments after `serve`.
+    pub args: &'a [&'a str],
+    /// Settings.
+    pub env: Vec<(String, String)>,
+    /// A library to preload, for a slowed disk.
+    pub preload: Option<PathBuf>,
+}
+
+impl Server {
+    /// Starts `schoolyard serve` of the release build.
+    pub fn schoolyard(setup: &Setup<'_>) -> anyhow::Result<Self> {
+        let data = tempfile::tempdir()?;
+        Self::schoolyard_in(setup, data)
+    }
+
+    /// The same on data that is there.
+    pub fn schoolyard_in(setup: &Setup<'_>, data: tempfile::TempDir) -> anyhow::Result<Self> {
+        let mut command = pinned(&release("schoolyard"));
+        command.arg("serve").args(setup.args);
+        command.env("SCHOOLYARD_DATA", data.path()).env("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0");
+        // One address sends all the load.
+        command.env("SCHOOLYARD_GATEWAY__RATE_LIMIT", "1000000").env("SCHOOLYARD_GATEWAY__RATE_BURST", "1000000");
+        command.envs(setup.env.iter().map(|(name, value)| (name, value)));
+        if let Some(library) = &setup.preload {
+            command.env("LD_PRELOAD", library);
+        }
+        Self::start(command, data)
+    }
+
+    /// Starts one of the bare limits of this crate.
+    pub fn bare(args: &[&str]) -> anyhow::Result<Self> {
+        let mut command = pinned(&release("bench"));
+        command.args(args);
+        Self::start(command, tempfile::tempdir()?)
+    }
+
+    fn start(mut command: Command, data: tempfile::TempDir) -> anyhow::Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().context("the server does not start")?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let base = loop {
+            let line = lines.next().context("the server ended before it said where it listens")??;
+            if let Some((_, address)) = line.split_once("http://") {
+                let end = address.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).unwrap_or(address.len());
+                break format!("http://{}", &address[..end]);
+            }
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self { child, base, data })
+    }
+
+    /// Resident memory in MB.
+    pub fn memory(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    /// Waits until its memory no longer moves.
+    pub fn settle(&self) {
+        std::thread::sleep(Duration::from_secs(3));
+    }
+
+    /// Stops it and keeps its data.
+    pub fn stop(mut self) -> anyhow::Result<tempfile::TempDir> {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status()?;
+        self.child.wait()?;
+        Ok(std::mem::replace(&mut self.data, tempfile::tempdir()?))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Makes an administrator in a data directory that no server holds.
+pub fn admin(data: &Path, email: &str, password: &str) -> anyhow::Result<()> {
+    let mut command = Command::new(release("schoolyard"));
+    command.args(["admin", "create", "--email", email]).env("SCHOOLYARD_DATA", data);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    writeln!(child.stdin.take().context("no standard input")?, "{password}")?;
+    anyhow::ensure!(child.wait()?.success(), "no administrator could be made");
+    Ok(())
+}
+
+fn pinned(program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0"]).arg(program);
+    command
+}
+
+fn release(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release").join(name)
+}

@@ -1,0 +1,220 @@
+//! Wiring: which services run here, what they store in, and how they reach one another. One function per topology would
+//! say the same thing twice; here a peer is either a service built a few lines above or the HTTP client of the same trait.
+
+mod accounts;
+mod plan;
+pub mod upstreams;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use backends::bus::Bus;
+use backends::Db;
+use backends::db::DbOptions;
+use contracts::clients::{HttpIdentity, HttpPosts};
+use contracts::{Identity, Posts, RolesOnly, Roster, Verifier};
+use kit::metrics::Metrics;
+use kit::peer::{FetchedTokens, Peer};
+use kit::server::{Edge, Server};
+use kit::service::{Service, Worker};
+use kit::token::KeyRing;
+use kit::{SharedClock, SharedIds};
+
+pub use accounts::{Accounts, accounts};
+pub use plan::{Plan, TOKEN_AUDIENCE};
+
+use crate::data_dir::DataDir;
+
+/// What is the same for everything in this process. Tests bring a clock of their own, and a bus that several processes'
+/// worth of services share.
+pub struct Host {
+    /// The time.
+    pub clock: SharedClock,
+    /// Chance.
+    pub ids: SharedIds,
+    /// The bus, where it is shared; else the one the settings name is opened.
+    pub bus: Option<Arc<dyn Bus>>,
+}
+
+impl Host {
+    /// The system's own time and chance.
+    #[must_use]
+    pub fn system() -> Self {
+        let clock = kit::SystemClock::shared();
+        Self { ids: kit::RandomIds::shared(clock.clone()), clock, bus: None }
+    }
+}
+
+/// Everything that runs in this process, ready to listen.
+pub struct Assembly {
+    /// The outermost router with its edge.
+    pub server: Server,
+    /// What works beside the requests.
+    pub workers: Vec<Worker>,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where `/metrics` listens, if it has a place of its own, and what answers there.
+    pub metrics: Option<(SocketAddr, Router)>,
+    /// Accounts, where auth runs here.
+    pub accounts: Option<Accounts>,
+    /// The stream's progress, where the feed runs here.
+    pub applied: Option<feed::Applied>,
+    /// The stores that are open here, by service.
+    pub stores: Vec<(&'static str, Db)>,
+    /// The bus.
+    pub bus: Option<Arc<dyn Bus>>,
+}
+
+/// Builds what the plan says. `data` is there when everything runs in this process, or a test gives one.
+///
+/// # Errors
+/// A store or bus that cannot be opened or is newer than this program; settings that contradict each other.
+pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Result<Assembly> {
+    let Host { clock, ids, bus } = host;
+    let metrics = Metrics::new();
+    let keys = plan.keys(data, &*ids)?;
+    let verifier = Verifier::new(keys.clone(), clock.clone());
+    let edge = Edge { limits: plan.server.limits(), ..Edge::new(clock.clone(), ids.clone(), metrics.clone()) };
+    let bus = match (bus, &plan.bus_url) {
+        (Some(bus), _) => Some(bus),
+        (None, Some(url)) => Some(backends::bus::open(url, clock.clone()).await.context("bus.url")?),
+        (None, None) => None,
+    };
+    let mut parts = Parts { plan, clock, ids, metrics: metrics.clone(), verifier, bus, stores: Vec::new() };
+    let (mut services, mut workers) = (Vec::new(), Vec::new());
+    if let Some(bus) = parts.bus.as_ref().filter(|_| parts.plan.owns_bus) {
+        workers.extend(bus.workers());
+    }
+
+    let roster: Arc<dyn Roster> = Arc::new(RolesOnly);
+    let mut identity = None;
+    let mut accounts = None;
+    if parts.plan.target.runs("auth") {
+        let (built, handle) = parts.auth(keys, data).await?;
+        identity = Some(built.client);
+        accounts = Some(handle);
+        services.push(built.service);
+    }
+    let mut posts = None;
+    if parts.plan.target.runs("posts") {
+        let built = parts.posts(roster.clone()).await?;
+        posts = Some(built.client);
+        services.push(built.service);
+    }
+    let mut applied = None;
+    if parts.plan.target.runs("feed") {
+        let posts = match posts {
+            Some(posts) => posts,
+            None => parts.remote_posts()?,
+        };
+        let built = parts.feed(posts, roster).await?;
+        applied = Some(built.applied);
+        services.push(built.service);
+    }
+    let (name, router) = if parts.plan.target.runs("gateway") {
+        let identity = match identity {
+            Some(identity) => identity,
+            None => parts.remote_identity()?,
+        };
+        ("gateway", parts.gateway(services, identity, &mut workers)?)
+    } else {
+        upstreams::alone(services, &edge, &mut workers)
+    };
+    let server = Server::new(name, router, edge);
+    let plan = parts.plan;
+    let own_metrics = plan.metrics_listen.map(|listen| (listen, kit::server::metrics_router(name, &metrics)));
+    Ok(Assembly { server, workers, listen: plan.server.listen, metrics: own_metrics, accounts, applied, stores: parts.stores, bus: parts.bus })
+}
+
+/// What the services are made from, in the order of the call graph.
+struct Parts {
+    plan: Plan,
+    clock: SharedClock,
+    ids: SharedIds,
+    metrics: Metrics,
+    verifier: Verifier,
+    bus: Option<Arc<dyn Bus>>,
+    stores: Vec<(&'static str, Db)>,
+}
+
+impl Parts {
+    fn bus(&self) -> anyhow::Result<Arc<dyn Bus>> {
+        self.bus.clone().context("bus.url: no bus is open")
+    }
+
+    async fn store(&mut self, service: &'static str, url: Option<&String>) -> anyhow::Result<Db> {
+        let url = url.with_context(|| format!("{service}.store: no store is named"))?;
+        let db = Db::open(url, DbOptions::default()).await.with_context(|| format!("{service}.store"))?;
+        self.stores.push((service, db.clone()));
+        Ok(db)
+    }
+
+    async fn auth(&mut self, keys: KeyRing, data: Option<&DataDir>) -> anyhow::Result<(auth::Built, Accounts)> {
+        let url = self.plan.auth_store.clone();
+        let deps = auth::Deps {
+            db: self.store("auth", url.as_ref()).await?,
+            bus: self.bus()?,
+            keys,
+            verifier: self.verifier.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            metrics: self.metrics.clone(),
+            data_dir: data.map(|data| data.path().to_owned()),
+        };
+        let built = auth::build(self.plan.auth.clone(), deps).await.context("auth")?;
+        let accounts = Accounts::new(built.accounts.clone());
+        Ok((built, accounts))
+    }
+
+    async fn posts(&mut self, roster: Arc<dyn Roster>) -> anyhow::Result<posts::Built> {
+        let url = self.plan.posts_store.clone();
+        let deps = posts::Deps {
+            db: self.store("posts", url.as_ref()).await?,
+            bus: self.bus()?,
+            roster,
+            verifier: self.verifier.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            metrics: self.metrics.clone(),
+        };
+        posts::build(self.plan.posts.clone(), deps).await.context("posts")
+    }
+
+    async fn feed(&self, posts: Arc<dyn Posts>, roster: Arc<dyn Roster>) -> anyhow::Result<feed::Built> {
+        let deps = feed::Deps {
+            bus: self.bus()?,
+            posts,
+            roster,
+            verifier: self.verifier.clone(),
+            public_audience: self.plan.posts.public_audience,
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+        };
+        feed::build(self.plan.feed.clone(), deps).await.context("feed")
+    }
+
+    fn remote_posts(&self) -> anyhow::Result<Arc<dyn Posts>> {
+        let peers = &self.plan.peers;
+        let tokens = FetchedTokens::new(&peers.auth, "feed", peers.credential.clone(), self.clock.clone())?;
+        Ok(Arc::new(HttpPosts::new(Peer::new("posts", &peers.posts, Arc::new(tokens))?)))
+    }
+
+    fn remote_identity(&self) -> anyhow::Result<Arc<dyn Identity>> {
+        Ok(Arc::new(HttpIdentity::new(&self.plan.peers.auth, kit::peer::client()?, self.verifier.clone())))
+    }
+
+    fn gateway(&self, services: Vec<Service>, identity: Arc<dyn Identity>, workers: &mut Vec<Worker>) -> anyhow::Result<Router> {
+        let published = upstreams::published(services, &self.plan, &self.clock, workers)?;
+        let deps = gateway::GatewayDeps {
+            identity,
+            services: published,
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let built = gateway::build(self.plan.gateway.clone(), deps).context("gateway")?;
+        workers.extend(built.workers);
+        Ok(built.router)
+    }
+}

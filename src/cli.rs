@@ -1,0 +1,93 @@
+//! The command line, as `--help` shows it.
+
+use clap::{Args, Parser, Subcommand};
+
+/// A school's everyday software on hardware the school owns.
+#[derive(Debug, Parser)]
+#[command(name = "schoolyard", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed while running, 2 wrong use or wrong settings.\n\
+    Settings come from the defaults, then a TOML file (SCHOOLYARD_CONFIG), then SCHOOLYARD_<SECTION>__<KEY>.\n\
+    Data lives in SCHOOLYARD_DATA (default: ./schoolyard-data).")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the school: everything in one process, or only the named services.
+    Serve(Serve),
+    /// Make and keep administrators.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Look at the settings, check them, or start a file with fresh secrets.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the `OpenAPI` document of all services, or of one.
+    Openapi(Openapi),
+    /// Ask a running server whether it is healthy; exit 0 or 1. For containers without a shell.
+    Healthcheck(Healthcheck),
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Run only these, each on its own stores (auth, posts, feed, gateway); without any: everything, on embedded stores.
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// Fill an empty school with demo people and posts, allow registration, and print the logins.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// `admin`
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// Make an administrator. Talks to the running server, or opens the data itself when none runs.
+    ///
+    /// The password is read from standard input (one line), so that it stands in no process list and no shell history.
+    Create {
+        /// The e-mail address to sign in with.
+        #[arg(long)]
+        email: String,
+        /// The user name; the part of the address before the @ where it is left out.
+        #[arg(long)]
+        username: Option<String>,
+        /// Say what would be made, and make nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every setting with its value and where it comes from; secrets are masked.
+    Print,
+    /// Check the settings and say what is wrong with them; for one service where it is named.
+    Check {
+        /// Check what `serve SERVICE` would need.
+        #[arg(value_name = "SERVICE")]
+        services: Vec<String>,
+    },
+    /// Print an environment file with fresh secrets, for `.env`.
+    Init,
+}
+
+/// `openapi`
+#[derive(Debug, Args)]
+pub struct Openapi {
+    /// Only this service.
+    #[arg(value_name = "SERVICE")]
+    pub service: Option<String>,
+}
+
+/// `healthcheck`
+#[derive(Debug, Args)]
+pub struct Healthcheck {
+    /// Where to ask; without it, the health of the server these settings describe.
+    #[arg(value_name = "URL")]
+    pub url: Option<String>,
+}

@@ -1,0 +1,15 @@
+//! Stories over the whole system, in both topologies. One binary, so that it is linked once.
+
+#![expect(clippy::unwrap_used, reason = "a story may panic")]
+
+mod access;
+mod architecture;
+mod command_line;
+mod crash;
+mod events;
+mod races;
+mod spoof;
+mod stream;
+mod support;
+mod topologies;
+mod walk;

@@ -1,0 +1,10 @@
+//! What the stories share.
+
+mod person;
+pub mod process;
+mod raw;
+mod school;
+
+pub use person::{Answer, Person, titles};
+pub use raw::raw;
+pub use school::{School, Topology};

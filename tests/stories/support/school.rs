@@ -1,0 +1,294 @@
+//! A school of its own for one story: in one process behind the gateway, or each service behind its own listener. The
+//! services, their stores and the wiring are those of the binary; the clock is the story's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backends::Db;
+use backends::bus::{Bus, Record, dead_letters};
+use contracts::{Role, Roles, topics};
+use kit::{MockClock, SeededIds};
+use schoolyard::assembly::{self, Accounts, Assembly, Host, Plan};
+use schoolyard::commands::admin::NewAdmin;
+use schoolyard::data_dir::DataDir;
+use schoolyard::settings::{Settings, Target};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Person;
+
+/// Where the services run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One process, one listener.
+    Together,
+    /// Each with its own listener and store; HTTP between them.
+    Apart,
+}
+
+const SECRET: &str = "a secret of the stories, 32 bytes or more";
+const CREDENTIAL: &str = "what the feed shows to auth: 32 bytes or more";
+/// How long a story waits for what must come; nothing waits this long that works.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running school.
+pub struct School {
+    pub clock: MockClock,
+    bases: BTreeMap<&'static str, String>,
+    accounts: Accounts,
+    applied: feed::Applied,
+    stores: Vec<Db>,
+    bus: Arc<dyn Bus>,
+    admin: Person,
+    stop: CancellationToken,
+    running: Vec<JoinHandle<anyhow::Result<()>>>,
+    _folder: TempDir,
+}
+
+impl School {
+    /// The password of everybody.
+    pub const PASSWORD: &str = "a password for stories";
+
+    pub async fn start(topology: Topology) -> Self {
+        Self::with(topology, &[]).await
+    }
+
+    /// As the CivilDIY stack behaved.
+    pub async fn civildiy(topology: Topology) -> Self {
+        Self::with(topology, &[("SCHOOLYARD_COMPAT__CIVILDIY", "true")]).await
+    }
+
+    /// With settings of the story's own.
+    pub async fn with(topology: Topology, more: &[(&str, &str)]) -> Self {
+        let mut builder = Builder::new(more).await;
+        match topology {
+            Topology::Together => builder.add("gateway", Target::All).await,
+            Topology::Apart => {
+                for service in ["auth", "posts", "feed", "gateway"] {
+                    builder.add(service, Target::Only(vec![service.to_owned()])).await;
+                }
+            }
+        }
+        builder.finish().await
+    }
+
+    pub fn base(&self) -> &str {
+        &self.bases["gateway"]
+    }
+
+    /// The address of a service's own listener.
+    pub fn direct(&self, service: &str) -> String {
+        self.bases[service].clone()
+    }
+
+    pub fn secret(&self) -> &str {
+        SECRET
+    }
+
+    pub fn nobody(&self) -> Person {
+        Person::nobody(self.base())
+    }
+
+    pub fn nobody_at(&self, service: &str) -> Person {
+        Person::nobody(&self.bases[service])
+    }
+
+    pub fn admin(&self) -> &Person {
+        &self.admin
+    }
+
+    pub fn bus(&self) -> &Arc<dyn Bus> {
+        &self.bus
+    }
+
+    /// Somebody with these roles, signed in; the account is made if it is not there.
+    pub async fn sign_in(&self, username: &str, roles: &[&str]) -> Person {
+        let roles: Roles = roles.iter().map(|role| role.parse::<Role>().unwrap()).collect();
+        let person = auth::Person {
+            email: Some(format!("{username}@school.example")),
+            username: username.to_owned(),
+            first_name: String::new(),
+            last_name: String::new(),
+            roles,
+            password: Self::PASSWORD.to_owned().into(),
+        };
+        match self.accounts.make_person(person).await {
+            Ok(_) => {}
+            Err(problem) => assert_eq!(problem.code(), "user_exists"),
+        }
+        self.nobody().login(username, Self::PASSWORD).await
+    }
+
+    pub async fn sign_in_teacher(&self) -> Person {
+        self.sign_in("ines", &["teacher"]).await
+    }
+
+    pub async fn sign_in_student(&self) -> Person {
+        self.sign_in("mia", &["student"]).await
+    }
+
+    /// Until every event written so far is applied by the feed.
+    pub async fn caught_up(&self) {
+        let waiting = async {
+            for store in &self.stores {
+                while backends::outbox::depth(store).await.unwrap() > 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            let ends = self.bus.ends(&[topics::POSTS_EVENTS.name, topics::AUTH_EVENTS.name]).await.unwrap();
+            self.applied.reached(&ends).await.unwrap();
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("the feed catches up");
+    }
+
+    /// Puts a message on the bus as a foreign producer does: no key, no headers, no id.
+    pub async fn foreign(&self, payload: &str) {
+        let record = Record {
+            topic: topics::POSTS_EVENTS.name.to_owned(),
+            key: None,
+            payload: payload.to_owned().into(),
+            headers: BTreeMap::new(),
+            event_id: None,
+        };
+        self.bus.publish(vec![record]).await.unwrap();
+    }
+
+    /// How many dead letters the topic has.
+    pub async fn dead_letters(&self, topic: &str) -> i64 {
+        let name = dead_letters(topic);
+        self.bus.ends(&[&name]).await.unwrap().next(&name, 0)
+    }
+
+    /// Ends the school, and the story with it if something was left behind: an event that never left, a dead letter.
+    pub async fn stop(self) {
+        self.caught_up().await;
+        for topic in topics::ALL {
+            assert_eq!(self.dead_letters(topic.name).await, 0, "{} has dead letters", topic.name);
+        }
+        self.stop_with_dead_letters().await;
+    }
+
+    /// The same for a story about dead letters.
+    pub async fn stop_with_dead_letters(self) {
+        self.stop.cancel();
+        for running in self.running {
+            let ended = tokio::time::timeout(PATIENCE, running).await.expect("a server ends in time");
+            ended.expect("a server does not panic").expect("a server ends well");
+        }
+    }
+}
+
+struct Builder {
+    env: Vec<(String, String)>,
+    clock: MockClock,
+    folder: TempDir,
+    listeners: BTreeMap<&'static str, TcpListener>,
+    bases: BTreeMap<&'static str, String>,
+    bus: Option<Arc<dyn Bus>>,
+    accounts: Option<Accounts>,
+    applied: Option<feed::Applied>,
+    stores: Vec<Db>,
+    stop: CancellationToken,
+    running: Vec<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Builder {
+    async fn new(more: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut listeners, mut bases) = (BTreeMap::new(), BTreeMap::new());
+        for service in ["auth", "posts", "feed", "gateway"] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            bases.insert(service, format!("http://{}", listener.local_addr().unwrap()));
+            listeners.insert(service, listener);
+        }
+        let path = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+        let mut env: Vec<(String, String)> = [
+            ("SCHOOLYARD_DATA", folder.path().display().to_string()),
+            ("SECRET_KEY", SECRET.to_owned()),
+            ("SCHOOLYARD_AUTH__STORE", path("auth.db")),
+            ("SCHOOLYARD_POSTS__STORE", path("posts.db")),
+            ("SCHOOLYARD_BUS__URL", path("bus.db")),
+            ("SCHOOLYARD_PEERS__AUTH", bases["auth"].clone()),
+            ("SCHOOLYARD_PEERS__POSTS", bases["posts"].clone()),
+            ("SCHOOLYARD_PEERS__FEED", bases["feed"].clone()),
+            ("SCHOOLYARD_PEERS__CREDENTIAL", CREDENTIAL.to_owned()),
+            ("SCHOOLYARD_AUTH__SERVICE_CREDENTIALS", format!("feed:{CREDENTIAL}")),
+            // The races and loads of the stories come from one address; the limits have tests of their own.
+            ("SCHOOLYARD_AUTH__REGISTERS_PER_MINUTE", "0".to_owned()),
+            ("SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE", "0".to_owned()),
+            ("SCHOOLYARD_GATEWAY__RATE_LIMIT", "100000".to_owned()),
+            ("SCHOOLYARD_GATEWAY__RATE_BURST", "100000".to_owned()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Self {
+            env,
+            clock: MockClock::default(),
+            folder,
+            listeners,
+            bases,
+            bus: None,
+            accounts: None,
+            applied: None,
+            stores: Vec::new(),
+            stop: CancellationToken::new(),
+            running: Vec::new(),
+        }
+    }
+
+    /// Builds what this target runs and lets it listen where `service` was promised.
+    async fn add(&mut self, service: &'static str, target: Target) {
+        let settings = Settings::load(self.env.clone(), &target, false).unwrap();
+        let mut plan = Plan::of(&settings, &target).unwrap();
+        // Many sign in; what a hash costs has its own tests and measurements.
+        plan.auth.unsafe_bcrypt_cost = Some(4);
+        let data = (target == Target::All).then(|| DataDir::lock(&settings.data).unwrap());
+        let host = Host {
+            clock: self.clock.shared(),
+            ids: SeededIds::shared(7, self.clock.shared()),
+            bus: self.bus.clone(),
+        };
+        let Assembly { server, workers, accounts, applied, stores, bus, .. } = assembly::build(plan, data.as_ref(), host).await.unwrap();
+        self.bus = self.bus.take().or(bus);
+        self.accounts = self.accounts.take().or(accounts);
+        self.applied = self.applied.take().or(applied);
+        self.stores.extend(stores.into_iter().map(|(_, store)| store));
+        let listener = self.listeners.remove(service).unwrap();
+        let stop = self.stop.clone();
+        self.running.push(tokio::spawn(async move {
+            let _data = data;
+            server.run(listener, workers, stop).await
+        }));
+    }
+
+    async fn finish(self) -> School {
+        let accounts = self.accounts.expect("auth runs somewhere");
+        let admin = NewAdmin {
+            email: "office@school.example".to_owned(),
+            username: "office".to_owned(),
+            password: School::PASSWORD.to_owned(),
+        };
+        accounts.make_admin(admin).await.unwrap();
+        let admin = Person::nobody(&self.bases["gateway"]).login("office", School::PASSWORD).await;
+        let school = School {
+            clock: self.clock,
+            bases: self.bases,
+            accounts,
+            applied: self.applied.expect("the feed runs somewhere"),
+            stores: self.stores,
+            bus: self.bus.expect("a bus is open"),
+            admin,
+            stop: self.stop,
+            running: self.running,
+            _folder: self.folder,
+        };
+        // From here on pages come from the feed, not from its fallback.
+        tokio::time::timeout(PATIENCE, school.applied.filled()).await.expect("the feed fills").unwrap();
+        school
+    }
+}

@@ -1,0 +1,129 @@
+//! The walk of a CivilDIY client: the paths, methods, fields and status codes it knows (facts/origins.md section 1.3), with
+//! that system's defects corrected. It runs with `compat.civildiy=true`, in both topologies.
+
+use serde_json::{Value, json};
+
+use crate::support::{Person, School, Topology};
+
+fn names(value: &Value) -> Vec<&str> {
+    value.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+async fn walk(topology: Topology) {
+    let school = School::civildiy(topology).await;
+    let nobody = school.nobody();
+
+    // register, and the corrected defect: the same again is 409, not 500
+    let max = json!({"email": "max@example.org", "password": "correct horse 1", "username": "max"});
+    let account = nobody.post("/api/auth/register", max.clone()).await.expect(200).json();
+    assert_eq!(names(&account), ["id", "email", "username"]);
+    let again = nobody.post("/api/auth/register", max).await.expect(409);
+    assert_eq!(again.json()["detail"], "User already exists");
+    let other = json!({"email": "eva@example.org", "password": "correct horse 2", "username": "eva"});
+    nobody.post("/api/auth/register", other).await.expect(200);
+
+    // login
+    let wrong = json!({"email": "max@example.org", "password": "wrong"});
+    assert_eq!(nobody.post("/api/auth/login", wrong).await.expect(401).json()["detail"], "Invalid credentials");
+    let login = json!({"email": "max@example.org", "password": "correct horse 1"});
+    let tokens = nobody.post("/api/auth/login", login).await.expect(200).json();
+    assert_eq!(tokens["token_type"], "bearer");
+    assert!(tokens["expires_in"].as_i64().unwrap() > 0);
+    let max = nobody.with_token(tokens["access_token"].as_str().unwrap());
+    let eva = nobody.login("eva@example.org", "correct horse 2").await;
+
+    // validate: GET as its code has it, POST as its documents have it, by the header and not by the query string
+    for answer in [max.get("/api/auth/validate").await, max.post("/api/auth/validate", json!({})).await] {
+        let answer = answer.expect(200);
+        assert!(answer.bytes.is_empty());
+        assert_eq!(answer.header("x-user-id"), Some(account["id"].to_string().as_str()));
+        assert_eq!(answer.header("x-user-email"), Some("max@example.org"));
+    }
+    let missing = nobody.get("/api/auth/validate").await.expect(401);
+    assert_eq!(missing.json()["detail"], "No authorization header");
+
+    // posts: written with a token, read without
+    let post = json!({"title": "Hello", "content": "<p>First <script>x</script>post</p>", "tags": ["intro"]});
+    let post = max.post("/api/posts", post).await.expect(200).json();
+    let id = post["id"].as_str().unwrap();
+    assert_eq!(id.len(), 24);
+    for name in ["id", "user_id", "title", "content", "tags", "created_at", "updated_at"] {
+        assert!(!post[name].is_null(), "{name} is missing");
+    }
+    assert_eq!(post["content"], "<p>First post</p>");
+    assert!(post["created_at"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(nobody.post("/api/posts", json!({"title": "x", "content": "y"})).await.expect(401).json()["detail"], "No authorization header");
+    assert_eq!(nobody.get(&format!("/api/posts/{id}")).await.expect(200).json(), post);
+    let list = nobody.get("/api/posts?limit=10&skip=0").await.expect(200).json();
+    assert_eq!(list, json!([post]));
+    let by_max = format!("/api/posts?user_id={}", account["id"]);
+    assert_eq!(nobody.get(&by_max).await.expect(200).json().as_array().unwrap().len(), 1);
+
+    // a missing or malformed id is 404, not 500
+    for missing in ["65f0a1b2c3d4e5f601234567", "nonsense"] {
+        let answer = nobody.get(&format!("/api/posts/{missing}")).await.expect(404);
+        assert_eq!(answer.json()["detail"], "Post not found");
+    }
+
+    // the stream
+    school.caught_up().await;
+    let page = nobody.get("/api/activity-stream?limit=20&skip=0").await.expect(200).json();
+    assert_eq!((&page["total"], &page["limit"], &page["skip"]), (&json!(1), &json!(20), &json!(0)));
+    let item = &page["items"][0];
+    for name in ["post_id", "user_id", "username", "event_type", "timestamp", "title", "content"] {
+        assert!(!item[name].is_null(), "{name} is missing");
+    }
+    assert_eq!((&item["post_id"], &item["event_type"], &item["title"]), (&json!(id), &json!("post.created"), &json!("Hello")));
+    let own = max.get("/api/activity-stream/user?limit=20&skip=0").await.expect(200).json();
+    assert_eq!(own["total"], 1);
+    assert_eq!(eva.get("/api/activity-stream/user").await.expect(200).json()["total"], 0);
+    nobody.get("/api/activity-stream/user").await.expect(401);
+    let stats = nobody.get("/api/activity-stream/stats").await.expect(200).json();
+    assert_eq!(stats["global_activity_count"], 1);
+    assert_eq!((&stats["redis_connected"], &stats["kafka_consumer_active"]), (&json!(true), &json!(true)));
+
+    // edit: the owner only
+    let path = format!("/api/posts/{id}");
+    eva.put(&path, json!({"title": "Mine"})).await.expect(403);
+    let edited = max.put(&path, json!({"title": "Hello again"})).await.expect(200).json();
+    assert_eq!((&edited["title"], &edited["content"]), (&json!("Hello again"), &post["content"]));
+    school.caught_up().await;
+    let item = nobody.get("/api/activity-stream").await.expect(200).json()["items"][0].clone();
+    assert_eq!((&item["title"], &item["event_type"]), (&json!("Hello again"), &json!("post.updated")));
+
+    // delete: the owner only, and the corrected defect: the post leaves the stream
+    eva.delete(&path).await.expect(403);
+    assert_eq!(max.delete(&path).await.expect(200).json(), json!({"message": "Post deleted successfully"}));
+    max.delete(&path).await.expect(404);
+    nobody.get(&path).await.expect(404);
+    school.caught_up().await;
+    let page = nobody.get("/api/activity-stream").await.expect(200).json();
+    assert_eq!((&page["items"], &page["total"]), (&json!([]), &json!(0)));
+
+    // health, also where that system's documents use it
+    for path in ["/health", "/api/auth/health", "/api/posts/health"] {
+        assert_eq!(nobody.get(path).await.expect(200).json()["status"], "healthy", "{path}");
+    }
+    school.stop().await;
+}
+
+#[tokio::test]
+async fn a_civildiy_client_walks_through_one_process() {
+    walk(Topology::Together).await;
+}
+
+#[tokio::test]
+async fn a_civildiy_client_walks_through_services_apart() {
+    walk(Topology::Apart).await;
+}
+
+#[tokio::test]
+async fn without_the_compatibility_switch_nobody_reads_without_a_token() {
+    let school = School::start(Topology::Together).await;
+    let nobody: Person = school.nobody();
+    nobody.get("/api/posts").await.expect(401);
+    nobody.get("/api/activity-stream").await.expect(401);
+    let refused = nobody.post("/api/auth/register", json!({"email": "a@b.example", "password": "correct horse", "username": "a"})).await.expect(403);
+    assert_eq!(refused.code(), "registration_closed");
+    school.stop().await;
+}
