@@ -92,7 +92,7 @@ impl Config {
     /// # Errors
     /// A sentence that names the setting and its bounds.
     pub fn check(&self) -> Result<(), String> {
-        fn within<T: PartialOrd + std::fmt::Display>(
+        fn within<T: PartialOrd + Copy + std::fmt::Display>(
             name: &str,
             value: T,
             low: T,

@@ -94,7 +94,7 @@ impl Auth {
                     ));
                 }
                 Err(Error::HashChanged) => {
-                    credential = self.store.credential(&attempt.name).await?
+                    credential = self.store.credential(&attempt.name).await?;
                 }
                 Err(error) => return Err(error),
             }

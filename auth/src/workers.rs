@@ -36,7 +36,7 @@ pub fn sweeper(store: Store) -> Worker {
         while stop.run_until_cancelled(hourly.tick()).await.is_some() {
             match store.sweep().await {
                 Ok(swept) => {
-                    tracing::debug!(sessions = swept.sessions, tokens = swept.tokens, "swept")
+                    tracing::debug!(sessions = swept.sessions, tokens = swept.tokens, "swept");
                 }
                 Err(error) => tracing::warn!(%error, "old sessions could not be swept"),
             }

@@ -1,4 +1,5 @@
 //! Every vector of `passlib-vectors.json` does in Rust what its Python side says.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use auth::password::{Stored, Unreadable, Verdict};
 use serde_json::Value;
@@ -146,7 +147,7 @@ fn the_edge_cases_are_answered_as_the_python_side_answers_them() {
                 }
             }
             "ctx.verify malformed" => {
-                assert_eq!(Stored::parse("not a hash"), Err(Unreadable::Malformed))
+                assert_eq!(Stored::parse("not a hash"), Err(Unreadable::Malformed));
             }
             // a policy of passlib's context or an answer without a hash: ours is stricter (rule 16) or elsewhere (rule 14)
             "passlib truncate_error=True hash of 73"

@@ -1,31 +1,53 @@
 //! `/auth/validate`: what Traefik and the gateway ask before every protected route (spec/auth.md section 5.2).
 
+use std::convert::Infallible;
+
 use axum::{
-    extract::State,
+    extract::FromRequestParts,
     response::{IntoResponse as _, Response},
 };
-use contracts::access::{Anyone, X_SESSION_ID, X_USER_EMAIL, X_USER_ID, X_USER_ROLES};
+use contracts::access::{X_SESSION_ID, X_USER_EMAIL, X_USER_ID, X_USER_ROLES};
 use http::{
     HeaderMap, HeaderValue, Uri,
     header::{AUTHORIZATION, CACHE_CONTROL},
+    request::Parts,
 };
-use kit::Problem;
+use kit::{
+    Problem,
+    routes::{Guard, GuardKind},
+};
 
 use crate::{decision::Caller, state::Auth};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// 200 with the identity in headers, 200 without where nobody is good enough, or 401. Never a body.
-pub async fn validate(
-    _: Anyone,
-    State(auth): State<Auth>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    match answer(&auth, &uri, &headers) {
-        Ok(response) => response,
-        Err(problem) => problem.header(CACHE_CONTROL, NO_STORE).into_response(),
+/// The decision about a request, as its answer: 200 with the identity in headers, 200 without where nobody is good
+/// enough, or 401. Never a body.
+///
+/// An extractor rather than a handler's work, because it reads the request's headers in place: this is the hottest path
+/// of the system, and the headers of a handler are a copy.
+#[derive(Debug)]
+pub struct ForwardAuth(Response);
+
+impl Guard for ForwardAuth {
+    const NAME: &'static str = "ForwardAuth";
+    const KIND: GuardKind = GuardKind::Open;
+}
+
+impl FromRequestParts<Auth> for ForwardAuth {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, auth: &Auth) -> Result<Self, Infallible> {
+        let answer = answer(auth, &parts.uri, &parts.headers);
+        Ok(Self(answer.unwrap_or_else(|problem| {
+            problem.header(CACHE_CONTROL, NO_STORE).into_response()
+        })))
     }
+}
+
+/// Answers any method.
+pub async fn validate(ForwardAuth(answer): ForwardAuth) -> Response {
+    answer
 }
 
 fn answer(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {

@@ -8,10 +8,13 @@ mod accounts;
 mod credentials;
 mod failures;
 mod refresh;
+mod roles;
 mod row;
 mod sessions;
 mod setup;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod trail;
 
 use std::sync::Arc;
@@ -93,7 +96,16 @@ impl Store {
 
     /// Commits and then shows the changes to validate.
     async fn commit(&self, tx: Tx, changed: Changed) -> Result<()> {
-        tx.commit().await?;
+        if let Err(error) = tx.commit().await {
+            // it may be in the store all the same (a sync that failed): the copy then errs on the side of caution
+            self.memory.revoke(&changed.ended);
+            if let Some(account) = changed.account
+                && let Ok(Some(stored)) = row::account_now(&self.db, account.id).await
+            {
+                self.memory.put_account(stored);
+            }
+            return Err(error.into());
+        }
         if let Some(account) = changed.account {
             self.memory.put_account(account);
         }

@@ -91,6 +91,16 @@ pub async fn account(tx: &mut Tx, id: UserId) -> Result<Option<Account>, Error> 
     Ok(row.map(Account::from))
 }
 
+/// The account as committed.
+pub async fn account_now(db: &Db, id: UserId) -> Result<Option<Account>, Error> {
+    let row: Option<AccountRow> = db
+        .query(select_account!("WHERE u.id = $1"))
+        .bind(id.0)
+        .optional()
+        .await?;
+    Ok(row.map(Account::from))
+}
+
 /// Every session that is neither revoked nor over.
 pub async fn living_sessions(db: &Db, now: DateTime<Utc>) -> Result<Vec<Session>, Error> {
     let sql = "SELECT id, user_id, created_at, last_seen_at, absolute_expiry, ip, user_agent, label FROM sessions \

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Changed, Store,
-    accounts::{lock_admins, other_admins},
+    roles::{lock_admins, other_admins},
 };
 use crate::{
     error::{Error, Result},

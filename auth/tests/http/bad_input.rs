@@ -86,4 +86,17 @@ backends::on_every_database! {
         }
         assert_eq!(school.send(testing::get("/health/ready")).await.body["status"], "ready");
     }
+
+    async fn a_store_that_is_gone_is_said_and_those_who_are_in_stay_in(db: TestDb) {
+        let school = School::open(&db).await;
+        school.person("ines", &[]).await;
+        let token = school.token("ines").await;
+        db.close().await.unwrap();
+        let login = school.login("ines", PASSWORD).await;
+        assert_eq!(login.problem(), (503, "store_unavailable"));
+        assert!(login.header("retry-after").is_some());
+        assert_eq!(school.call(Method::POST, "/api/auth/logout", &token, None).await.problem(), (503, "store_unavailable"));
+        assert_eq!(school.validate(&token).await.status, 200, "what was not ended goes on");
+        assert_eq!(school.send(testing::get("/health/ready")).await.status, 503);
+    }
 }

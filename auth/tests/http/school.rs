@@ -82,7 +82,7 @@ impl School {
     /// The school again, as after a restart.
     pub async fn restarted(&self, db: &TestDb) -> Self {
         Self::at(db, self.clock.clone(), |config| {
-            config.registration = Registration::Open
+            config.registration = Registration::Open;
         })
         .await
     }
