@@ -22,7 +22,7 @@ use crate::db::{Error, Tx};
 /// Bytes of salt before a clear value: 128 bit, so that an erased value cannot be guessed back.
 const SALT: usize = 16;
 
-/// What is recorded. `Entry { actor: Some(7), ..Entry::of("mark.changed", object, at, &*ids) }`
+/// What is recorded. `Entry { actor: Some(7), ..Entry::of("thing.changed", object, at, &*ids) }`
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
     /// Who did it; None for the system itself.

@@ -5,7 +5,7 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// 100 ms, doubling to 30 s (spec/feed.md: a failing dependency pauses and retries).
+/// 100 ms, doubling to 30 s (a failing dependency pauses and retries, it never drops).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff(Duration);
 

@@ -1,6 +1,6 @@
 //! Applies the records of topics, one after the other, at least once.
 //!
-//! Two classes of failure: what can never be applied ([`Failure::Poison`]) goes to the dead letters with its reason and
+//! Two kinds of failure: what can never be applied ([`Failure::Poison`]) goes to the dead letters with its reason and
 //! the next one follows; what cannot be applied *now* ([`Failure::Retry`]) is tried again in place, because skipping it
 //! would break the order of its key.
 
@@ -67,8 +67,10 @@ pub struct Consumer {
 impl Consumer {
     /// The worker, and how far it is.
     pub fn into_worker(self) -> (Worker, Progress) {
-        let (feed, progress) = progress::channel(self.clock.clone());
-        let worker = Worker::new(self.name.clone(), move |stop| run::run(self, feed, stop));
+        let (reporter, progress) = progress::channel(self.clock.clone());
+        let worker = Worker::new(self.name.clone(), move |stop| {
+            run::run(self, reporter, stop)
+        });
         (worker, progress)
     }
 
@@ -79,9 +81,9 @@ impl Consumer {
         progress: impl FnOnce(Progress),
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let (feed, watch) = progress::channel(self.clock.clone());
+        let (reporter, watch) = progress::channel(self.clock.clone());
         progress(watch);
-        run::run(self, feed, stop).await
+        run::run(self, reporter, stop).await
     }
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::db::{Db, Error, Tx};
 
-/// How long a key is remembered (spec/posts.md section 3).
+/// How long a key is remembered (24 hours).
 pub const KEPT: Duration = Duration::hours(24);
 
 /// What [`begin`] found.

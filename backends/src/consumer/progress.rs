@@ -28,11 +28,11 @@ pub struct Progress {
 
 /// The worker's end of [`Progress`].
 #[derive(Debug)]
-pub(super) struct Feed(watch::Sender<Applied>);
+pub(super) struct Reporter(watch::Sender<Applied>);
 
-pub(super) fn channel(clock: SharedClock) -> (Feed, Progress) {
+pub(super) fn channel(clock: SharedClock) -> (Reporter, Progress) {
     let (sender, state) = watch::channel(Applied::default());
-    (Feed(sender), Progress { state, clock })
+    (Reporter(sender), Progress { state, clock })
 }
 
 impl Progress {
@@ -71,7 +71,7 @@ impl Progress {
     }
 }
 
-impl Feed {
+impl Reporter {
     pub(super) fn begin(&self, start: Positions) {
         self.0.send_modify(|applied| applied.positions = start);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, Failure, dead_letter, progress::Feed};
+use super::{Consumer, Failure, dead_letter, progress::Reporter};
 use crate::{
     backoff::Backoff,
     bus::{BusError, Delivered, Positions, Subscription},
@@ -16,14 +16,14 @@ const METER: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(
     consumer: Consumer,
-    feed: Feed,
+    reporter: Reporter,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let topics: Vec<&str> = consumer.topics.iter().map(String::as_str).collect();
     let running = Running {
         consumer: &consumer,
         topics: &topics,
-        feed: &feed,
+        reporter: &reporter,
     };
     let Some(connected) = stop.run_until_cancelled(running.connect()).await else {
         return Ok(());
@@ -44,7 +44,7 @@ pub(super) async fn run(
 struct Running<'a> {
     consumer: &'a Consumer,
     topics: &'a [&'a str],
-    feed: &'a Feed,
+    reporter: &'a Reporter,
 }
 
 impl Running<'_> {
@@ -61,7 +61,7 @@ impl Running<'_> {
             };
             match connected.await {
                 Ok((subscription, ends)) => {
-                    self.feed.begin(subscription.start());
+                    self.reporter.begin(subscription.start());
                     return Ok((subscription, ends));
                 }
                 Err(error) => self.pause(error, &mut backoff).await?,
@@ -86,9 +86,12 @@ impl Running<'_> {
         let mut backoff = Backoff::new();
         let mut ahead = Some(target);
         loop {
-            if ahead.take_if(|target| self.feed.covers(target)).is_some() {
+            if ahead
+                .take_if(|target| self.reporter.covers(target))
+                .is_some()
+            {
                 handler.caught_up().await;
-                self.feed.caught_up();
+                self.reporter.caught_up();
             }
             let delivered = match subscription.next().await {
                 Ok(delivered) => delivered,
@@ -106,7 +109,7 @@ impl Running<'_> {
                     tracing::warn!(consumer = %name, %error, "a position could not be stored");
                 }
             }
-            self.feed.passed(&delivered);
+            self.reporter.passed(&delivered);
         }
     }
 
@@ -125,7 +128,7 @@ impl Running<'_> {
                         error = format!("{error:#}"), retry_in_ms = wait.as_millis() as u64,
                         "a record could not be applied and is tried again"
                     );
-                    self.feed.failing(Some(format!("{error:#}")));
+                    self.reporter.failing(Some(format!("{error:#}")));
                     sleep(wait).await;
                 }
             }
@@ -161,9 +164,9 @@ impl Running<'_> {
         }
         let wait = backoff.next();
         tracing::warn!(consumer = %self.consumer.name, %error, retry_in_ms = wait.as_millis() as u64, "the bus fails");
-        self.feed.failing(Some(error.to_string()));
+        self.reporter.failing(Some(error.to_string()));
         sleep(wait).await;
-        self.feed.failing(None);
+        self.reporter.failing(None);
         Ok(())
     }
 
@@ -177,7 +180,7 @@ impl Running<'_> {
             tick.tick().await;
             for &topic in self.topics {
                 if let Ok(ends) = bus.ends(&[topic]).await {
-                    let lag = self.feed.positions().behind(&ends);
+                    let lag = self.reporter.positions().behind(&ends);
                     metrics
                         .gauge("consumer_lag", &[("consumer", name), ("topic", topic)])
                         .set(lag as f64);

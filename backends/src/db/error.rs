@@ -57,18 +57,18 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
         match &error {
-            sqlx::Error::Database(refusal) => match classify(refusal.as_ref()) {
-                Class::Unique => {
+            sqlx::Error::Database(refusal) => match cause_of(refusal.as_ref()) {
+                Cause::Unique => {
                     tracing::debug!(error = %refusal, "uniqueness constraint violated");
                     Error::Unique
                 }
-                Class::Foreign => {
+                Cause::Foreign => {
                     tracing::debug!(error = %refusal, "foreign key violated");
                     Error::Foreign
                 }
-                Class::Full => Error::Full(error.into()),
-                Class::Unavailable => Error::Unavailable(error.into()),
-                Class::Other => Error::Other(error.into()),
+                Cause::Full => Error::Full(error.into()),
+                Cause::Unavailable => Error::Unavailable(error.into()),
+                Cause::Other => Error::Other(error.into()),
             },
             sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => {
                 Error::Full(error.into())
@@ -85,7 +85,7 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-enum Class {
+enum Cause {
     Unique,
     Foreign,
     Full,
@@ -95,31 +95,31 @@ enum Class {
 
 /// SQLite reports extended result codes as decimal text, PostgreSQL five-character SQLSTATEs; the two never collide:
 /// the few all-digit SQLSTATEs matched here have five digits, SQLite's codes at most four.
-fn classify(refusal: &dyn DatabaseError) -> Class {
+fn cause_of(refusal: &dyn DatabaseError) -> Cause {
     match refusal.kind() {
-        ErrorKind::UniqueViolation => return Class::Unique,
-        ErrorKind::ForeignKeyViolation => return Class::Foreign,
+        ErrorKind::UniqueViolation => return Cause::Unique,
+        ErrorKind::ForeignKeyViolation => return Cause::Foreign,
         _ => {}
     }
     let Some(code) = refusal.code() else {
-        return Class::Other;
+        return Cause::Other;
     };
     if code.len() == 5 {
         return match code.as_ref() {
-            "53100" => Class::Full,
+            "53100" => Cause::Full,
             // too many connections and out of memory pass; 57P0x: shutting down; 08xxx: connection lost;
             // 40001 and 40P01: a serialisation failure or deadlock, the same request may succeed
             "53200" | "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "40001" | "40P01"
-            | "55P03" => Class::Unavailable,
-            lost if lost.starts_with("08") => Class::Unavailable,
-            _ => Class::Other,
+            | "55P03" => Cause::Unavailable,
+            lost if lost.starts_with("08") => Cause::Unavailable,
+            _ => Cause::Other,
         };
     }
     match code.parse::<u32>().map(|extended| extended & 0xff) {
-        Ok(13) => Class::Full,
+        Ok(13) => Cause::Full,
         // BUSY, LOCKED, NOMEM, IOERR, CANTOPEN
-        Ok(5 | 6 | 7 | 10 | 14) => Class::Unavailable,
-        _ => Class::Other,
+        Ok(5 | 6 | 7 | 10 | 14) => Cause::Unavailable,
+        _ => Cause::Other,
     }
 }
 

@@ -76,7 +76,14 @@ async fn nobody_hears_of_an_event_before_it_is_on_disk() {
         Metrics::new(),
     );
     let running = tokio::spawn(worker.run(stop.clone()));
-    begun.recv().await.unwrap();
+    let mut reader = bus
+        .subscribe("test", &[TOPIC.name], Start::Earliest)
+        .await
+        .unwrap();
+    tokio::select! {
+        synced = begun.recv() => synced.unwrap(),
+        _ = reader.next() => panic!("sent before it was on disk"),
+    }
     assert_eq!(
         bus.ends(&[TOPIC.name]).await.unwrap().next(TOPIC.name, 0),
         0,
