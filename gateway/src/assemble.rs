@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 
 use crate::client::TrustedProxies;
-use crate::config::Config;
+use crate::config::{Config, DocsAccess};
 use crate::docs::Documents;
 use crate::gate::Gate;
 use crate::hosts::Hosts;
@@ -166,6 +166,24 @@ async fn answer(State(gate): State<Arc<Gate>>, req: Request) -> axum::response::
     gate.answer(req).await
 }
 
+/// The API documents of these services and of the gateway itself: what `/api/schema` answers.
+///
+/// # Errors
+/// When one cannot be written: a mistake in the program.
+pub fn documents(
+    services: &[(&'static str, &OpenApi)],
+    readers: DocsAccess,
+) -> anyhow::Result<Documents> {
+    // The documents describe the routes that show them, so those are described first and made afterwards.
+    let own = own::routes(Own::default(), readers)?.openapi;
+    let all: Vec<_> = services
+        .iter()
+        .copied()
+        .chain([(own::NAME, &own)])
+        .collect();
+    Documents::new(&all).context("the API documents cannot be written")
+}
+
 /// Adds what the gateway answers itself, which is documented like any service.
 fn add_own(
     table: &mut TableBuilder,
@@ -173,19 +191,16 @@ fn add_own(
     deps: &GatewayDeps,
     probes: &Arc<[Arc<Probe>]>,
 ) -> anyhow::Result<()> {
-    // The documents describe the routes that show them: described first, then made.
-    let described = own::routes(Own::default(), config.docs)?.openapi;
-    let documented: Vec<_> = deps
+    let described: Vec<_> = deps
         .services
         .iter()
         .map(|service| (service.name, &service.openapi))
-        .chain([(own::NAME, &described)])
         .collect();
-    let documents = Documents::new(&documented).context("the API documents cannot be written")?;
+    let documents = Arc::new(documents(&described, config.docs)?);
     let routes = own::routes(
         Own {
             probes: probes.clone(),
-            documents: Arc::new(documents),
+            documents,
         },
         config.docs,
     )?;

@@ -1,21 +1,22 @@
 #![doc = include_str!("../README.md")]
 
 mod assemble;
-pub mod client;
+mod client;
 mod config;
 pub mod docs;
 mod gate;
-pub mod headers;
+mod headers;
 mod hosts;
 mod identity;
 mod own;
-pub mod path;
+mod path;
 mod probe;
 mod rate;
 mod security;
-pub mod table;
+mod table;
 mod upstream;
 
-pub use assemble::{Gateway, GatewayDeps, Published, build};
+pub use assemble::{Gateway, GatewayDeps, Published, build, documents};
 pub use config::{Config, DocsAccess, SECTION};
+pub use table::TableError;
 pub use upstream::Upstream;

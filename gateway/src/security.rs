@@ -11,9 +11,9 @@ const API_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// The pages of the API documents: everything from here, nothing from anywhere else. Swagger UI sets styles on elements
-/// and draws its icons from `data:` addresses.
+/// and draws its icons from `data:` addresses and pictures in answers from `blob:` ones.
 pub const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 

@@ -246,8 +246,8 @@ mod tests {
         builder.build()
     }
 
-    fn found(table: &Table, method: Method, path: &str) -> String {
-        match table.find(&method, path) {
+    fn found(table: &Table, method: &Method, path: &str) -> String {
+        match table.find(method, path) {
             Found::Route(route) => route.matched.template.clone(),
             Found::OtherMethods(allow) => format!("405 {}", allow.to_str().unwrap()),
             Found::Nothing => "404".to_owned(),
@@ -279,35 +279,35 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(
-            found(&table, Method::GET, "/api/posts/7"),
+            found(&table, &Method::GET, "/api/posts/7"),
             "/api/posts/{id}"
         );
         assert_eq!(
-            found(&table, Method::HEAD, "/api/posts/7"),
+            found(&table, &Method::HEAD, "/api/posts/7"),
             "/api/posts/{id}"
         );
         assert_eq!(
-            found(&table, Method::GET, "/api/posts/export"),
+            found(&table, &Method::GET, "/api/posts/export"),
             "/api/posts/export"
         );
         assert_eq!(
-            found(&table, Method::PATCH, "/api/posts/7"),
+            found(&table, &Method::PATCH, "/api/posts/7"),
             "405 DELETE, GET, HEAD"
         );
         assert_eq!(
-            found(&table, Method::PATCH, "/api/auth/validate"),
+            found(&table, &Method::PATCH, "/api/auth/validate"),
             "/api/auth/validate"
         );
         assert_eq!(
             found(
                 &table,
-                Method::from_bytes(b"BREW").unwrap(),
+                &Method::from_bytes(b"BREW").unwrap(),
                 "/api/auth/validate"
             ),
             "/api/auth/validate"
         );
-        assert_eq!(found(&table, Method::GET, "/api/posts/7/8"), "404");
-        assert_eq!(found(&table, Method::GET, "/api/posts/"), "404");
+        assert_eq!(found(&table, &Method::GET, "/api/posts/7/8"), "404");
+        assert_eq!(found(&table, &Method::GET, "/api/posts/"), "404");
     }
 
     #[test]
@@ -319,7 +319,7 @@ mod tests {
             Access::Internal,
         )])
         .unwrap();
-        assert_eq!(found(&table, Method::GET, "/internal/posts/export"), "404");
+        assert_eq!(found(&table, &Method::GET, "/internal/posts/export"), "404");
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn replace(value: &mut Value, renamed: &BTreeMap<String, String>) {
 mod tests {
     use super::*;
 
-    fn service(path: &str, schemas: Value) -> Value {
+    fn service(path: &str, schemas: &Value) -> Value {
         json!({
             "openapi": "3.1.0",
             "paths": { path: { "get": { "$ref": "#/components/schemas/Outer" } } },
@@ -138,10 +138,10 @@ mod tests {
             "a",
             service(
                 "/a",
-                json!({ "Outer": outer, "Item": { "type": "string" }, "Same": { "type": "null" } }),
+                &json!({ "Outer": outer, "Item": { "type": "string" }, "Same": { "type": "null" } }),
             ),
         );
-        merged.add("b", service("/b", json!({ "Outer": outer, "Item": { "type": "integer" }, "Same": { "type": "null" } })));
+        merged.add("b", service("/b", &json!({ "Outer": outer, "Item": { "type": "integer" }, "Same": { "type": "null" } })));
         let document = merged.finish();
         let schemas = document["components"]["schemas"].as_object().unwrap();
         assert_eq!(

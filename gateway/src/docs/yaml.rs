@@ -43,7 +43,7 @@ fn array(items: &[Value], indent: usize, out: &mut String) {
         let mut nested = String::new();
         match item {
             Value::Object(members) if !members.is_empty() => {
-                object(members, indent + 2, &mut nested)
+                object(members, indent + 2, &mut nested);
             }
             Value::Array(items) if !items.is_empty() => array(items, indent + 2, &mut nested),
             flat => line(flat, out),
@@ -79,7 +79,7 @@ fn text(content: &str) -> String {
     for c in Value::from(content).to_string().chars() {
         match c {
             '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)))
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             other => out.push(other),
         }

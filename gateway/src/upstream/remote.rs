@@ -128,8 +128,7 @@ impl HttpUpstream {
             .uri
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        let url = Url::parse(&format!("{}{target}", self.0.base))
-            .map_err(|error| Problem::internal(error))?;
+        let url = Url::parse(&format!("{}{target}", self.0.base)).map_err(Problem::internal)?;
         let mut outgoing = reqwest::Request::new(parts.method, url);
         *outgoing.headers_mut() = parts.headers;
         if !body.is_end_stream() {
@@ -223,7 +222,7 @@ fn too_large() -> Problem {
 }
 
 fn caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<E>())
+    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<E>)
 }
 
 fn chain(error: &reqwest::Error) -> String {

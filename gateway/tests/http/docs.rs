@@ -198,6 +198,16 @@ async fn a_document_is_yaml_on_demand_and_nothing_else() {
     assert_eq!(school.get("/api/schema?format=xml").await.problem().0, 422);
 }
 
+#[test]
+fn the_documents_can_be_written_without_a_server() {
+    let posts = crate::harness::posts(&std::sync::Arc::default());
+    let documents = gateway::documents(&[("posts", &posts.openapi)], DocsAccess::Public).unwrap();
+    let merged: Value = serde_json::from_slice(&documents.merged().json()).unwrap();
+    assert!(merged["paths"]["/api/posts/{id}"]["get"].is_object());
+    assert!(merged["paths"]["/api/services/status"]["get"].is_object());
+    assert!(documents.of("gateway").is_some() && documents.of("nothing").is_none());
+}
+
 #[tokio::test]
 async fn documents_for_members_need_a_member() {
     let mut config = config();

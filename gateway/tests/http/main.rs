@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod docs;
+mod fakes;
 mod harness;
 mod identity;
 mod limits;

@@ -206,6 +206,33 @@ async fn bodies_stream_both_ways() {
 }
 
 #[tokio::test]
+async fn an_announced_length_is_announced_to_the_service_too() {
+    let framing = async |headers: HeaderMap, body: Bytes| {
+        let of = |name: &str| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        format!(
+            "{:?} {:?} {}",
+            of("content-length"),
+            of("transfer-encoding"),
+            body.len()
+        )
+    };
+    let school = before(Router::new().route("/api/posts/length", post(framing))).await;
+    let mut announced = post_of("/api/posts/length", Body::from("hello"));
+    announced.headers_mut().insert("content-length", 5.into());
+    assert_eq!(school.send(announced).await.text(), "Some(\"5\") None 5");
+    let pieces = ["he", "llo"].map(|piece| Ok::<_, std::io::Error>(Bytes::from(piece)));
+    let streamed = post_of("/api/posts/length", Body::from_stream(stream::iter(pieces)));
+    assert_eq!(
+        school.send(streamed).await.text(),
+        "None Some(\"chunked\") 5"
+    );
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_413_whether_announced_or_not_and_the_service_is_not_blamed() {
     let school = School::start(Where::Apart).await;
     let big = vec![b'x'; 1024 * 1024 + 1];
