@@ -79,4 +79,10 @@ impl Accounts {
     pub fn is_empty(&self) -> bool {
         self.0.store.memory().accounts() == 0
     }
+
+    /// Whether an active administrator exists.
+    #[must_use]
+    pub fn has_admin(&self) -> bool {
+        self.0.store.memory().has_admin()
+    }
 }

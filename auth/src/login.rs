@@ -11,7 +11,7 @@ use crate::{
     names,
     password::{Busy, Verdict},
     state::Auth,
-    store::{Credential, NewSession, Proof, login_key},
+    store::{Credential, NewSession, Proof, login_key, password_key},
     tokens::Tokens,
     window::Counted,
 };
@@ -179,7 +179,7 @@ impl Auth {
         field: &'static str,
         origin: &Origin,
     ) -> Result<String> {
-        let key = login_key(&format!("user:{user}"));
+        let key = password_key(user);
         let _turn = self.turnstile.enter(key, self.patience()).await?;
         if let Some(seconds) = self.store.locked_for(key, self.clock.now()).await? {
             return Err(Error::Locked(seconds));

@@ -17,6 +17,17 @@ pub fn login_key(normalised: &str) -> [u8; 32] {
         .into()
 }
 
+/// The key of an account's present password, asked for when it is changed. Apart from all login names: failed logins
+/// as "user:7" must not keep the holder of account 7 from changing the password.
+#[must_use]
+pub fn password_key(user: UserId) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(b"password:")
+        .chain_update(user.0.to_be_bytes())
+        .finalize()
+        .into()
+}
+
 impl Store {
     /// How many seconds the name stays locked; `None`: it is not.
     ///

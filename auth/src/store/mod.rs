@@ -26,7 +26,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 pub use accounts::{Changes, Credential, Once};
-pub use failures::login_key;
+pub use failures::{login_key, password_key};
 
 pub use sessions::{NewSession, Proof};
 

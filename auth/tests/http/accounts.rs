@@ -192,4 +192,20 @@ backends::on_every_database! {
         let again = school.restarted(&db).await;
         assert_eq!(again.get("/api/auth/me", &again.token("ines").await).await.body["roles"], json!(["teacher", "staff", "member"]));
     }
+
+    async fn sixteen_role_changes_at_once_leave_validate_and_the_store_agreeing(db: TestDb) {
+        let school = School::open(&db).await;
+        school.person("head", &[Role::Admin]).await;
+        let ines = school.person("ines", &[]).await;
+        let (head, token) = (school.token("head").await, school.token("ines").await);
+        let path = format!("/api/auth/users/{ines}/roles");
+        let sets = [json!(["teacher"]), json!(["staff", "guardian"]), json!([]), json!(["student"])];
+        let puts = (0..16).map(|n| school.call(Method::PUT, &path, &head, Some(json!({"roles": sets[n % 4], "reason": "r"}))));
+        for answer in join_all(puts).await {
+            assert_eq!(answer.status, 200);
+        }
+        let seen = school.validate(&token).await.header("x-user-roles").unwrap().to_owned();
+        let again = school.restarted(&db).await;
+        assert_eq!(again.validate(&token).await.header("x-user-roles"), Some(seen.as_str()));
+    }
 }

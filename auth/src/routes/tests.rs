@@ -1,0 +1,69 @@
+//! The route table as a whole.
+
+use kit::{MockClock, RandomIds, metrics::Metrics, token::KeyRing};
+
+use crate::{Config, Deps, build};
+
+#[tokio::test]
+async fn who_may_call_what_is_as_written_here() {
+    let db = backends::testing::sqlite().await;
+    let clock = MockClock::default().shared();
+    let ids = RandomIds::shared(clock.clone());
+    let keys = KeyRing::hs256(&"hH3c9Pz0vQm4sK7tWb2xYd5eRf8gJl1n".into(), "schoolyard").unwrap();
+    let bus = db.folder().unwrap().join("bus.db");
+    let deps = Deps {
+        bus: backends::bus::open(&format!("sqlite:{}", bus.display()), clock.clone())
+            .await
+            .unwrap(),
+        db: (*db).clone(),
+        verifier: contracts::Verifier::new(keys.clone(), clock.clone()),
+        keys,
+        clock,
+        ids,
+        metrics: Metrics::new(),
+        data_dir: None,
+    };
+    let built = build(Config::for_tests(), deps).await.unwrap();
+    let lines: Vec<String> = built
+        .service
+        .routes
+        .table
+        .iter()
+        .map(|route| {
+            let method = route.method.as_ref().map_or("any", http::Method::as_str);
+            assert_eq!(route.body_limit, Some(16 * 1024), "{}", route.path);
+            assert!(!route.summary.is_empty(), "{}", route.path);
+            format!(
+                "{method} {} {:?} {} {:?}",
+                route.path, route.access, route.guard, route.rate
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    POST /api/auth/register Public Anyone General
+    POST /api/users/register Public Anyone General
+    POST /api/auth/login Public Anyone General
+    POST /api/users/login Public Anyone General
+    POST /api/auth/logout Public Anyone General
+    POST /api/users/logout Public Anyone General
+    POST /api/auth/refresh Public Anyone General
+    POST /api/users/token/refresh Public Anyone General
+    GET /api/auth/verify Public Anyone General
+    GET /api/users/validate-token Public Anyone General
+    POST /api/users/validate-token Public Anyone General
+    GET /api/users/health Public Anyone General
+    GET /api/auth/setup Public Anyone General
+    POST /api/auth/setup Public Anyone General
+    GET /api/auth/me Authenticated Member General
+    PUT /api/auth/me Authenticated Member General
+    GET /api/auth/sessions Authenticated Member General
+    DELETE /api/auth/sessions/{id} Authenticated Member General
+    POST /api/auth/change-password Authenticated Member General
+    POST /api/users/change-password Authenticated Member General
+    POST /api/auth/users Authenticated Admin General
+    PUT /api/auth/users/{id}/roles Authenticated Admin General
+    DELETE /api/auth/users/{id} Authenticated Admin General
+    POST /internal/auth/service-token Internal ServiceCredential General
+    any /api/auth/validate Public ForwardAuth Exempt
+    ");
+}
