@@ -108,6 +108,21 @@ mod tests {
     }
 
     #[test]
+    fn of_64_threads_that_ask_at_once_the_burst_passes_and_not_one_more() {
+        let clock = MockClock::default();
+        let limit = limit(1, 200, &clock);
+        let passed: usize = std::thread::scope(|scope| {
+            let ask = || (0..10).filter(|_| limit.check(client(1)).is_ok()).count();
+            let threads: Vec<_> = (0..64).map(|_| scope.spawn(ask)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
+        });
+        assert_eq!(passed, 200);
+    }
+
+    #[test]
     fn a_second_later_a_hundred_more_pass() {
         let clock = MockClock::default();
         let limit = limit(100, 200, &clock);

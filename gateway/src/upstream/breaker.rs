@@ -224,6 +224,21 @@ mod tests {
     }
 
     #[test]
+    fn of_64_calls_at_once_after_the_pause_exactly_one_tries() {
+        let clock = MockClock::default();
+        let breaker = opened(&clock);
+        clock.advance(Duration::seconds(10));
+        let permits: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..64).map(|_| scope.spawn(|| breaker.admit())).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert_eq!(permits.iter().filter(|permit| permit.is_ok()).count(), 1);
+    }
+
+    #[test]
     fn a_call_from_before_the_opening_neither_closes_nor_prolongs() {
         let clock = MockClock::default();
         let breaker = Breaker::new(clock.shared());
