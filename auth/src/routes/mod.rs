@@ -25,7 +25,7 @@ use crate::state::Auth;
 /// The largest body of any route, bytes (spec/auth.md section 6).
 const BODY: usize = 16 * 1024;
 
-/// Every route of the service. `/users/..` are the paths of the 001 system.
+/// The routes with the service behind them.
 ///
 /// # Errors
 /// A mistake in the table.
@@ -33,14 +33,15 @@ pub fn routes(state: Auth) -> Result<RouteSet, RouteError> {
     table().build(state)
 }
 
-/// The same as data, without running the service.
+/// The routes as data, for a gateway whose auth runs elsewhere.
 ///
 /// # Errors
-/// A mistake in the table.
+/// A mistake in the table, which this crate's tests exclude.
 pub fn api() -> Result<Api, RouteError> {
     table().describe()
 }
 
+/// Every route of the service. `/users/..` are the paths of the 001 system.
 fn table() -> Routes<Auth> {
     use Access::{Authenticated, Internal, Public};
     let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);

@@ -1,32 +1,11 @@
 //! The route table as a whole.
 
-use kit::{MockClock, RandomIds, metrics::Metrics, token::KeyRing};
+use super::api;
 
-use crate::{Config, Deps, build};
-
-#[tokio::test]
-async fn who_may_call_what_is_as_written_here() {
-    let db = backends::testing::sqlite().await;
-    let clock = MockClock::default().shared();
-    let ids = RandomIds::shared(clock.clone());
-    let keys = KeyRing::hs256(&"hH3c9Pz0vQm4sK7tWb2xYd5eRf8gJl1n".into(), "schoolyard").unwrap();
-    let bus = db.folder().unwrap().join("bus.db");
-    let deps = Deps {
-        bus: backends::bus::open(&format!("sqlite:{}", bus.display()), clock.clone())
-            .await
-            .unwrap(),
-        db: (*db).clone(),
-        verifier: contracts::Verifier::new(keys.clone(), clock.clone()),
-        keys,
-        clock,
-        ids,
-        metrics: Metrics::new(),
-        data_dir: None,
-    };
-    let built = build(Config::for_tests(), deps).await.unwrap();
-    let lines: Vec<String> = built
-        .service
-        .routes
+#[test]
+fn who_may_call_what_is_as_written_here() {
+    let lines: Vec<String> = api()
+        .unwrap()
         .table
         .iter()
         .map(|route| {
