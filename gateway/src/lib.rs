@@ -17,6 +17,7 @@ mod table;
 mod upstream;
 
 pub use assemble::{Gateway, GatewayDeps, Published, build, documents};
+pub use client::TrustedProxies;
 pub use config::{Config, DocsAccess, SECTION};
 pub use table::TableError;
 pub use upstream::Upstream;

@@ -113,6 +113,12 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         applied = Some(built.applied);
         services.push(built.service);
     }
+    if data.is_some() {
+        // The data directory is locked: whoever held a lease here was killed.
+        for (_, store) in &parts.stores {
+            backends::lease::forget(store).await?;
+        }
+    }
     let (name, router) = if parts.plan.target.runs("gateway") {
         let identity = match identity {
             Some(identity) => identity,
@@ -120,7 +126,7 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         };
         ("gateway", parts.gateway(services, identity, &mut workers)?)
     } else {
-        upstreams::alone(services, &edge, &mut workers)
+        upstreams::alone(services, &parts.plan, &edge, &mut workers)
     };
     let server = Server::new(name, router, edge);
     let plan = parts.plan;

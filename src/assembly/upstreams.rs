@@ -1,9 +1,14 @@
 //! How the services that were built here are reached: behind the gateway, or at their own listener.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use axum::Router;
-use gateway::{Published, Upstream};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use contracts::access::ClientAddress;
+use gateway::{Published, TrustedProxies, Upstream};
 use kit::SharedClock;
 use kit::routes::Api;
 use kit::server::{Edge, service_router};
@@ -12,7 +17,7 @@ use kit::service::{Health, Service, Worker};
 use super::Plan;
 
 /// Routers for a process without a gateway: one service, or several that share a listener.
-pub(super) fn alone(mut services: Vec<Service>, edge: &Edge, workers: &mut Vec<Worker>) -> (&'static str, Router) {
+pub(super) fn alone(mut services: Vec<Service>, plan: &Plan, edge: &Edge, workers: &mut Vec<Worker>) -> (&'static str, Router) {
     let Some(first) = services.first().map(|service| service.name) else {
         return ("nothing", Router::new());
     };
@@ -26,7 +31,16 @@ pub(super) fn alone(mut services: Vec<Service>, edge: &Edge, workers: &mut Vec<W
     }
     let (router, own) = service_router(service, edge);
     workers.extend(own);
-    (first, router.merge(more))
+    let proxies = TrustedProxies::new(plan.gateway.trusted_proxies.clone());
+    (first, router.merge(more).layer(from_fn_with_state(proxies, client_address)))
+}
+
+/// Where a request comes from when a trusted proxy, ours or another, stands before a service that runs alone.
+async fn client_address(State(proxies): State<TrustedProxies>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let address = peer.map(|peer| proxies.client(peer, request.headers()));
+    request.extensions_mut().insert(ClientAddress(address));
+    next.run(request).await
 }
 
 /// Everything the gateway publishes: the services built here as routers, the others at their addresses.

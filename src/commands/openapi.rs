@@ -24,7 +24,7 @@ pub fn run(command: &Openapi) -> Result<(), Failure> {
     };
     let apis = names.into_iter().map(upstreams::api).collect::<anyhow::Result<Vec<_>>>()?;
     let described: Vec<_> = apis.iter().map(|api| (api.service, &api.openapi)).collect();
-    let documents = gateway::docs::Documents::new(&described)?;
+    let documents = gateway::documents(&described, gateway::DocsAccess::Public)?;
     let document = match &described[..] {
         [(name, _)] => documents.of(name).context("the document is missing")?,
         _ => documents.merged(),

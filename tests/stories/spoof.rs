@@ -107,7 +107,7 @@ fn through_the_gateway() -> Vec<Row> {
         row("the metrics", "GET /metrics", OWN, Refused(404)),
         // protocol
         row("an upgrade to cleartext HTTP/2", ME, "Connection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\n", Refused(401)),
-        row("the target as a whole address", "GET http://evil.example/api/auth/me", "X-User-ID: 1\n", Refused(401)),
+        row("the target as a whole address", "GET http://evil.example/api/auth/me", "X-User-ID: 1\n", Refused(400)),
     ]
 }
 

@@ -62,12 +62,13 @@ pub struct Db {
 
 impl Db {
     /// Opens `sqlite:PATH` or `postgres://..`. The SQLite file is made if it is missing, its folder is not; an
-    /// unreachable PostgreSQL is [`Error::Unavailable`].
+    /// unreachable PostgreSQL is [`Error::Unavailable`]. `sqlite:PATH?sync=full` asks for [`Sync::Full`].
     pub async fn open(url: &str, options: DbOptions) -> Result<Db, Error> {
         let (scheme, rest) = url.split_once(':').ok_or_else(|| unknown_scheme(""))?;
         let engine = match scheme {
             "sqlite" => {
-                let path = Path::new(rest.strip_prefix("//").unwrap_or(rest));
+                let (path, options) = options.of_address(rest)?;
+                let path = Path::new(path.strip_prefix("//").unwrap_or(path));
                 Engine::Sqlite(Box::new(Lite::open(path, &options, None).await?))
             }
             "postgres" | "postgresql" => {

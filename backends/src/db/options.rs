@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Error;
+
 /// When a commit counts as durable on SQLite. PostgreSQL does as its server is configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sync {
@@ -35,5 +37,37 @@ impl Default for DbOptions {
             connections: 16,
             patience: Duration::from_secs(10),
         }
+    }
+}
+
+impl DbOptions {
+    /// The path of an `sqlite:` address without its query, and the options as the query changes them.
+    pub(super) fn of_address(self, rest: &str) -> Result<(&str, DbOptions), Error> {
+        let Some((path, query)) = rest.split_once('?') else {
+            return Ok((rest, self));
+        };
+        let sync = match query {
+            "sync=full" => Sync::Full,
+            "sync=group" => Sync::Group,
+            other => {
+                return Err(Error::Configuration(format!(
+                    "`?{other}` is not known after sqlite:{path}; known: ?sync=group (the default), ?sync=full"
+                )));
+            }
+        };
+        Ok((path, DbOptions { sync, ..self }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_ask_for_a_sync_in_every_commit_and_for_nothing_unknown() {
+        let of = |rest| DbOptions::default().of_address(rest).map(|(path, options)| (path, options.sync));
+        assert_eq!(of("a.db").unwrap(), ("a.db", Sync::Group));
+        assert_eq!(of("/x/a.db?sync=full").unwrap(), ("/x/a.db", Sync::Full));
+        assert!(of("a.db?sync=never").is_err());
     }
 }

@@ -74,10 +74,6 @@ impl Person {
         self.token.as_deref().expect("signed in")
     }
 
-    pub fn base(&self) -> &str {
-        &self.base
-    }
-
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }

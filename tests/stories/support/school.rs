@@ -100,10 +100,6 @@ impl School {
         &self.admin
     }
 
-    pub fn bus(&self) -> &Arc<dyn Bus> {
-        &self.bus
-    }
-
     /// Somebody with these roles, signed in; the account is made if it is not there.
     pub async fn sign_in(&self, username: &str, roles: &[&str]) -> Person {
         let roles: Roles = roles.iter().map(|role| role.parse::<Role>().unwrap()).collect();
@@ -216,6 +212,8 @@ impl Builder {
             ("SCHOOLYARD_PEERS__FEED", bases["feed"].clone()),
             ("SCHOOLYARD_PEERS__CREDENTIAL", CREDENTIAL.to_owned()),
             ("SCHOOLYARD_AUTH__SERVICE_CREDENTIALS", format!("feed:{CREDENTIAL}")),
+            // A service that runs alone believes its gateway about where a request comes from.
+            ("SCHOOLYARD_GATEWAY__TRUSTED_PROXIES", "127.0.0.1".to_owned()),
             // The races and loads of the stories come from one address; the limits have tests of their own.
             ("SCHOOLYARD_AUTH__REGISTERS_PER_MINUTE", "0".to_owned()),
             ("SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE", "0".to_owned()),
