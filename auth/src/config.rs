@@ -63,8 +63,7 @@ pub struct Config {
     pub registers_per_minute: u32,
     /// `name:secret` of the services.
     pub service_credentials: Vec<SecretString>,
-    /// Addresses that many people share (`rate.shared_networks`, another section: the host fills it in).
-    #[serde(skip)]
+    /// Networks that many people share an address of (spec/auth.md rule 20).
     pub shared_networks: Vec<IpNet>,
     /// A bcrypt cost below the bounds, for tests and measurements; no file or variable can set it.
     #[serde(skip)]
@@ -214,5 +213,31 @@ mod tests {
         let message =
             refused(|c| c.service_credentials = vec![format!("feed:{}", "s".repeat(32)).into(); 2]);
         assert!(message.contains("twice") && !message.contains(&twice[5..]));
+    }
+
+    #[test]
+    fn the_environment_can_name_networks_and_credentials_but_no_cheap_hash() {
+        let load = |name: &str, value: &str| {
+            let env = vec![(name.to_owned(), value.to_owned())];
+            kit::config::Config::load(&[SECTION], None, env, &[])
+                .and_then(|config| config.section::<Config>("auth"))
+        };
+        let config = load(
+            "SCHOOLYARD_AUTH__SHARED_NETWORKS",
+            "10.0.0.0/8,2001:db8::/32",
+        )
+        .unwrap();
+        assert_eq!(config.shared_networks.len(), 2);
+        assert!(load("SCHOOLYARD_AUTH__SHARED_NETWORKS", "everybody").is_err());
+        let secret = format!("feed:{}", "s".repeat(32));
+        let config = load("SCHOOLYARD_AUTH__SERVICE_CREDENTIALS", &secret).unwrap();
+        assert_eq!(config.credentials().unwrap()[0].0, "feed");
+        assert!(load("SCHOOLYARD_AUTH__UNSAFE_BCRYPT_COST", "4").is_err());
+        assert!(
+            load("SCHOOLYARD_AUTH__BCRYPT_COST", "4")
+                .unwrap()
+                .check()
+                .is_err()
+        );
     }
 }
