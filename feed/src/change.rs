@@ -47,7 +47,7 @@ pub enum Change {
     /// The whole state of a post.
     Post {
         /// The post.
-        post: PostState,
+        post: Box<PostState>,
         /// Where this state stands among the post's changes.
         order: Order,
         /// When it reached us; what is dated later than this is placed here.
@@ -86,7 +86,7 @@ impl Change {
             rank: 0,
         };
         Self::Post {
-            post,
+            post: Box::new(post),
             order,
             arrived,
             source,
@@ -147,7 +147,7 @@ impl Change {
                 content: message.content,
             }),
             events::Change::Created => Self::Post {
-                post: foreign_post(message, order.version),
+                post: Box::new(foreign_post(message, order.version)),
                 order,
                 arrived,
                 source: Source::Bus,

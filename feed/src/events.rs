@@ -44,7 +44,7 @@ impl Handler for Projector {
                 }
                 Ok(None) => {}
                 Err(problem) => {
-                    tracing::info!(post = %id, code = problem.code(), "an update of an unknown post waits for its creation")
+                    tracing::info!(post = %id, code = problem.code(), "an update of an unknown post waits for its creation");
                 }
             }
         }

@@ -92,7 +92,7 @@ impl Follower {
             match self.fill().await {
                 Ok(positions) => return positions,
                 Err(error) => {
-                    tracing::warn!(%error, retry_ms = wait.as_millis(), "the stream cannot be filled yet")
+                    tracing::warn!(%error, retry_ms = wait.as_millis(), "the stream cannot be filled yet");
                 }
             }
             tokio::time::sleep(wait).await;

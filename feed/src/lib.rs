@@ -15,9 +15,9 @@ mod routes;
 pub mod store;
 
 #[cfg(test)]
-mod model_tests;
+mod model;
 #[cfg(test)]
-#[path = "../tests/support/owner.rs"]
+#[path = "../tests/it/support/owner.rs"]
 mod owner;
 
 use std::sync::Arc;

@@ -217,9 +217,9 @@ impl Projection {
             self.change_timeline(*audience, |timeline| {
                 fallen.extend(timeline.insert(position, window));
                 if pinned.is_some() {
-                    timeline.pin(position)
+                    timeline.pin(position);
                 } else {
-                    timeline.unpin(position)
+                    timeline.unpin(position);
                 }
             });
         }
@@ -311,6 +311,10 @@ impl Projection {
         if let Some(Aggregate::Live(old)) = self.aggregates.remove(&id) {
             self.take_out(id, Some(&old), &[]);
             self.leave(id, Some(&old));
+            // Should the post come back by an earlier creation that is still on its way, the update is above that too.
+            if let Some(touch) = old.touched.filter(|touch| touch.order > order) {
+                self.held.put(*touch, now);
+            }
         }
         self.remember(id, Aggregate::Dead { order, since: at }, now);
         Effect::Applied

@@ -1,19 +1,17 @@
 //! The bus: what cannot be read, what fails for a while, what foreign producers send.
 
-mod support;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::owner::{id, post, start};
+use crate::support::{Setup, TestFeed, memory, person};
 use async_trait::async_trait;
 use backends::bus::Start;
 use chrono::{DateTime, Utc};
 use contracts::{PostId, UserId};
 use feed::store::{Store, StoreError};
 use feed::{Answer, Change, Effect, Figures, Mark, Query};
-use support::owner::{id, post, start};
-use support::{Setup, TestFeed, memory, person};
 
 #[tokio::test]
 async fn an_event_that_does_not_parse_goes_to_the_dead_letters_and_the_next_one_is_applied() {

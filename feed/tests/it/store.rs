@@ -1,15 +1,13 @@
 //! The suite every store of the stream passes: one test per method and per promise.
 
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::owner::{id, post, start};
 use contracts::{PostId, UserId};
 use feed::store::Store;
 use feed::{
     Answer, Change, Effect, Filter, Mark, Order, Position, Query, Scope, Source, Start, StreamPage,
 };
-use support::owner::{id, post, start};
 
 fn query(start: Start, limit: usize, audiences: &[&str]) -> Query {
     let audiences = audiences.iter().map(|key| key.parse().unwrap()).collect();

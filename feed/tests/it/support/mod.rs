@@ -1,11 +1,11 @@
 //! A feed on a bus of its own, with an owner that answers from a list.
-#![expect(dead_code, reason = "each test file uses what it needs")]
 
 pub mod owner;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::owner::{Owner, start};
 use axum::Router;
 use axum::response::Response;
 use backends::bus::{self, Bus, Record};
@@ -19,7 +19,6 @@ use kit::metrics::Metrics;
 use kit::service::Worker;
 use kit::testing::{get, json};
 use kit::token::KeyRing;
-use owner::{Owner, start};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

@@ -1,0 +1,3 @@
+//! The stream against a naive model.
+mod tests;
+mod world;

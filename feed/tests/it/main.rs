@@ -1,0 +1,9 @@
+//! The feed through its router, its bus and its store.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod events;
+mod fallback;
+mod store;
+mod stream;
+mod support;
+mod surface;
