@@ -7,7 +7,7 @@ use crate::item::Item;
 use crate::position::Position;
 use crate::query::{Part, Query, Start};
 
-/// A page of the stream. Written by [`close`], declared here for clients and tests.
+/// A page of the stream. Written as bytes, declared here for clients and tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StreamPage {
     /// Newest first; in a first page pinned ones before them.
