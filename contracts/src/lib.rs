@@ -5,6 +5,7 @@ mod audience;
 pub mod bearer;
 pub mod clients;
 pub mod events;
+pub mod html;
 mod ids;
 mod roles;
 mod roster;

@@ -13,6 +13,11 @@ pub const AUTH_EVENTS: TopicPolicy = TopicPolicy {
     name: "auth-events",
     retention: Retention::Compacted,
 };
+/// What others show of every person, key `profile:<user id>`.
+pub const PROFILE_EVENTS: TopicPolicy = TopicPolicy {
+    name: "profile-events",
+    retention: Retention::Compacted,
+};
 /// What happened to sessions.
 pub const AUTH_SIGNALS: TopicPolicy = TopicPolicy {
     name: "auth-signals",
@@ -20,4 +25,4 @@ pub const AUTH_SIGNALS: TopicPolicy = TopicPolicy {
 };
 
 /// All of them.
-pub const ALL: [TopicPolicy; 3] = [POSTS_EVENTS, AUTH_EVENTS, AUTH_SIGNALS];
+pub const ALL: [TopicPolicy; 4] = [POSTS_EVENTS, AUTH_EVENTS, PROFILE_EVENTS, AUTH_SIGNALS];

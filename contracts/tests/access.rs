@@ -24,12 +24,33 @@ impl Door {
         let clock = MockClock::default();
         let keys = KeyRing::hs256(&SECRET.to_owned().into(), "schoolyard").unwrap();
         let router = Router::new()
-            .route("/member", get(|Member(who): Member| async move { who.user.to_string() }))
-            .route("/admin", get(|Admin(who): Admin| async move { who.user.to_string() }))
-            .route("/visitor", get(|Visitor(who): Visitor| async move { who.map_or("nobody".to_owned(), |who| who.user.to_string()) }))
-            .route("/service", get(|Service(name): Service| async move { name.to_string() }))
-            .route("/address", get(|ClientAddress(address): ClientAddress| async move { format!("{address:?}") }));
-        Self { router: access::with_verifier(router, Verifier::new(keys.clone(), clock.shared())), keys, clock }
+            .route(
+                "/member",
+                get(|Member(who): Member| async move { who.user.to_string() }),
+            )
+            .route(
+                "/admin",
+                get(|Admin(who): Admin| async move { who.user.to_string() }),
+            )
+            .route(
+                "/visitor",
+                get(|Visitor(who): Visitor| async move {
+                    who.map_or("nobody".to_owned(), |who| who.user.to_string())
+                }),
+            )
+            .route(
+                "/service",
+                get(|Service(name): Service| async move { name.to_string() }),
+            )
+            .route(
+                "/address",
+                get(|ClientAddress(address): ClientAddress| async move { format!("{address:?}") }),
+            );
+        Self {
+            router: access::with_verifier(router, Verifier::new(keys.clone(), clock.shared())),
+            keys,
+            clock,
+        }
     }
 
     fn token(&self, change: impl FnOnce(&mut Claims)) -> String {
@@ -44,12 +65,18 @@ impl Door {
     }
 
     async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (StatusCode, String) {
-        let request = headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+        let request = headers
+            .iter()
+            .fold(Request::get(path), |request, (name, value)| {
+                request.header(*name, *value)
+            });
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
-        let answer = tower::ServiceExt::oneshot(self.router.clone(), request).await.unwrap();
+        let answer = tower::ServiceExt::oneshot(self.router.clone(), request)
+            .await
+            .unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
         (parts.status, String::from_utf8(bytes.to_vec()).unwrap())
@@ -60,9 +87,18 @@ impl Door {
 async fn a_bearer_proves_its_person_and_nobody_is_nobody() {
     let door = Door::new();
     let own = format!("Bearer {}", door.token(|_| {}));
-    assert_eq!(door.get("/member", &[("authorization", &own)]).await, (StatusCode::OK, "42".into()));
-    assert_eq!(door.get("/visitor", &[("authorization", &own)]).await, (StatusCode::OK, "42".into()));
-    assert_eq!(door.get("/visitor", &[("x-user-id", "1")]).await, (StatusCode::OK, "nobody".into()));
+    assert_eq!(
+        door.get("/member", &[("authorization", &own)]).await,
+        (StatusCode::OK, "42".into())
+    );
+    assert_eq!(
+        door.get("/visitor", &[("authorization", &own)]).await,
+        (StatusCode::OK, "42".into())
+    );
+    assert_eq!(
+        door.get("/visitor", &[("x-user-id", "1")]).await,
+        (StatusCode::OK, "nobody".into())
+    );
     let (status, body) = door.get("/member", &[("x-user-id", "1")]).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert!(body.contains("No authorization header"), "{body}");
@@ -79,7 +115,12 @@ async fn a_bad_token_is_refused_even_where_nobody_is_good_enough() {
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert!(body.contains("Token expired"), "{body}");
     let sessionless = format!("Bearer {}", door.token(|claims| claims.sid = None));
-    assert_eq!(door.get("/visitor", &[("authorization", &sessionless)]).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        door.get("/visitor", &[("authorization", &sessionless)])
+            .await
+            .0,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]
@@ -87,16 +128,28 @@ async fn every_identity_header_must_say_what_the_token_says() {
     let door = Door::new();
     let own = format!("Bearer {}", door.token(|_| {}));
     let session = Uuid::from_u128(7).to_string();
-    let right = [("x-user-id", "42"), ("x-user-email", "eva@school.example"), ("x-user-roles", "member,teacher"), ("x-session-id", &session)];
+    let right = [
+        ("x-user-id", "42"),
+        ("x-user-email", "eva@school.example"),
+        ("x-user-roles", "member,teacher"),
+        ("x-session-id", &session),
+    ];
     let mut all = vec![("authorization", own.as_str())];
     all.extend(right);
     assert_eq!(door.get("/member", &all).await.0, StatusCode::OK);
     for (name, value) in right {
-        for wrong in [vec![(name, "1")], vec![(name, value), (name, value)], vec![(name, "")]] {
+        for wrong in [
+            vec![(name, "1")],
+            vec![(name, value), (name, value)],
+            vec![(name, "")],
+        ] {
             let mut headers = vec![("authorization", own.as_str())];
             headers.extend(wrong.iter().copied());
             let (status, body) = door.get("/member", &headers).await;
-            assert!(status == StatusCode::UNAUTHORIZED && body.contains("identity_mismatch"), "{wrong:?}: {status} {body}");
+            assert!(
+                status == StatusCode::UNAUTHORIZED && body.contains("identity_mismatch"),
+                "{wrong:?}: {status} {body}"
+            );
         }
     }
 }
@@ -104,12 +157,28 @@ async fn every_identity_header_must_say_what_the_token_says() {
 #[tokio::test]
 async fn a_service_is_no_person_and_a_person_no_service() {
     let door = Door::new();
-    let service = format!("Bearer {}", door.token(|claims| { claims.kind = TokenKind::Service; claims.sub = "feed".into(); }));
+    let service = format!(
+        "Bearer {}",
+        door.token(|claims| {
+            claims.kind = TokenKind::Service;
+            claims.sub = "feed".into();
+        })
+    );
     let person = format!("Bearer {}", door.token(|_| {}));
-    assert_eq!(door.get("/service", &[("authorization", &service)]).await, (StatusCode::OK, "feed".into()));
-    for (path, token) in [("/service", &person), ("/member", &service), ("/visitor", &service)] {
+    assert_eq!(
+        door.get("/service", &[("authorization", &service)]).await,
+        (StatusCode::OK, "feed".into())
+    );
+    for (path, token) in [
+        ("/service", &person),
+        ("/member", &service),
+        ("/visitor", &service),
+    ] {
         let (status, body) = door.get(path, &[("authorization", token)]).await;
-        assert!(status == StatusCode::UNAUTHORIZED && body.contains("wrong_token_kind"), "{path}: {body}");
+        assert!(
+            status == StatusCode::UNAUTHORIZED && body.contains("wrong_token_kind"),
+            "{path}: {body}"
+        );
     }
 }
 
@@ -126,7 +195,12 @@ async fn what_the_gateway_proved_is_not_proved_again() {
     };
     let router = door.router.clone().layer(Extension(Arc::new(who)));
     let inside = Door { router, ..door };
-    assert_eq!(inside.get("/admin", &[("authorization", "Bearer whatever")]).await, (StatusCode::OK, "9".into()));
+    assert_eq!(
+        inside
+            .get("/admin", &[("authorization", "Bearer whatever")])
+            .await,
+        (StatusCode::OK, "9".into())
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use backends::bus::{Delivered, Record};
 use backends::outbox::Message;
 use chrono::{DateTime, Utc};
-use contracts::events::{Change, PostEvent, SessionRevoked, UserEvent};
+use contracts::events::{Change, PostEvent, ProfileEvent, SessionRevoked, UserEvent};
 use uuid::Uuid;
 
 fn golden(name: &str) -> String {
@@ -64,6 +64,13 @@ fn every_golden_file_loads_and_what_is_ours_is_written_again_byte_for_byte() {
                 payload,
                 "{name}"
             );
+        } else if name.starts_with("profile.") {
+            let event = ProfileEvent::read(&delivered("profile-events", &payload)).unwrap();
+            assert_eq!(
+                text(event.message(Uuid::nil(), timestamp(&payload))),
+                payload,
+                "{name}"
+            );
         } else if name.starts_with("session.") {
             let event = SessionRevoked::read(&delivered("auth-signals", &payload))
                 .unwrap()
@@ -93,7 +100,7 @@ fn every_golden_file_loads_and_what_is_ours_is_written_again_byte_for_byte() {
         }
         ours += 1;
     }
-    assert_eq!(ours, 8);
+    assert_eq!(ours, 10);
 }
 
 #[test]
@@ -171,5 +178,22 @@ fn an_unknown_field_is_ignored_and_an_unknown_schema_version_is_refused() {
             .unwrap_err()
             .to_string()
             .contains("unknown schema version v2")
+    );
+}
+
+#[test]
+fn the_content_of_a_foreign_message_is_cleaned_like_everybodys() {
+    let payload = r#"{"event_type":"post.created","timestamp":"2025-02-01T10:00:00","data":{"post_id":"679dea00b3a1f2c4d5e6f709","user_id":3,"title":"x","content":"<p onclick=y>Hi<script>z</script></p>"}}"#;
+    let PostEvent::Foreign(post) = PostEvent::read(&delivered("posts-events", payload)).unwrap()
+    else {
+        panic!("not foreign")
+    };
+    assert_eq!(post.content.as_deref(), Some("<p>Hi</p>"));
+    let long = payload.replace("Hi", &"x".repeat(60_000));
+    assert!(
+        PostEvent::read(&delivered("posts-events", &long))
+            .unwrap_err()
+            .to_string()
+            .contains("longer than 50000")
     );
 }

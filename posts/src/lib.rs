@@ -7,7 +7,6 @@ mod error;
 mod events;
 mod model;
 mod routes;
-pub mod sanitise;
 pub mod store;
 pub mod validate;
 

@@ -2,7 +2,7 @@
 //! brought into one form.
 
 use crate::error::FieldErrors;
-use crate::sanitise;
+use contracts::html;
 
 /// Most characters of a title.
 pub const TITLE_MAX: usize = 200;
@@ -45,10 +45,9 @@ pub async fn content(text: String, errors: &mut FieldErrors) -> String {
         return text;
     }
     let clean = if text.len() <= CLEAN_INLINE {
-        sanitise::clean_within(&text, CONTENT_MAX)
+        html::clean_within(&text, CONTENT_MAX)
     } else {
-        match tokio::task::spawn_blocking(move || sanitise::clean_within(&text, CONTENT_MAX)).await
-        {
+        match tokio::task::spawn_blocking(move || html::clean_within(&text, CONTENT_MAX)).await {
             Ok(clean) => clean,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }

@@ -71,3 +71,10 @@ async fn no_protected_route_answers_without_a_token_or_to_a_student_where_it_is_
     }
     school.stop().await;
 }
+
+#[test]
+fn every_route_is_in_the_api_documentation() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/API.md")).unwrap();
+    let missing: Vec<_> = table().into_iter().map(|info| info.path).filter(|path| !text.contains(&format!("{path}`"))).collect();
+    assert!(missing.is_empty(), "docs/API.md does not name {missing:?}");
+}

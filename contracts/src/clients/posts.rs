@@ -35,7 +35,10 @@ pub struct Tombstone {
 }
 
 /// One line of an export.
-#[expect(clippy::large_enum_variant, reason = "lines are read one at a time, and nearly all are posts")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lines are read one at a time, and nearly all are posts"
+)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportRow {

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::envelope::Unreadable;
-use crate::{PostId, UserId};
+use crate::{PostId, UserId, html};
+
+/// Characters of a post's content (spec/posts.md rule 13).
+const CONTENT_MAX: usize = 50_000;
 
 /// What a foreign message says happened. The order decides a tie of times: deleted > updated > created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +76,11 @@ impl ForeignPost {
         let at = time(&raw.timestamp).ok_or_else(|| {
             Unreadable(format!("timestamp is no ISO 8601 time: {}", raw.timestamp))
         })?;
+        // What another program wrote is no cleaner than what a person sends.
+        let content = raw
+            .data
+            .content
+            .map(|html| html::clean_within(&html, CONTENT_MAX).ok_or_else(too_long));
         Ok(Self {
             change,
             event_id: event_id(&raw.event_type, raw.data.post_id, &raw.timestamp),
@@ -80,10 +88,16 @@ impl ForeignPost {
             user_id: raw.data.user_id,
             at,
             title: raw.data.title,
-            content: raw.data.content,
+            content: content.transpose()?,
             username: raw.data.username,
         })
     }
+}
+
+fn too_long() -> Unreadable {
+    Unreadable(format!(
+        "the content is longer than {CONTENT_MAX} characters"
+    ))
 }
 
 fn time(text: &str) -> Option<DateTime<Utc>> {

@@ -4,11 +4,13 @@
 mod envelope;
 mod foreign;
 mod posts;
+mod profiles;
 mod sessions;
 mod users;
 
 pub use envelope::{Envelope, Unreadable, envelope_of};
 pub use foreign::{Change, ForeignPost};
 pub use posts::{DeleteReason, PostDeleted, PostEvent, PostState};
+pub use profiles::{ProfileDeleted, ProfileEvent, ProfileState};
 pub use sessions::{RevokeReason, SessionRevoked};
 pub use users::{User, UserEvent, UserEventKind, UserState};
