@@ -27,7 +27,7 @@ pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Fail
     }
     let settings = Settings::load(env, &target, command.demo)?;
     let log: kit::telemetry::Config = settings.section("log")?;
-    kit::telemetry::init(log.format, &log.filter).map_err(|error| SettingsError::unfit("log.filter", error.to_string()))?;
+    let _log = kit::telemetry::init(log.format, &log.filter).map_err(|error| SettingsError::unfit("log.filter", error.to_string()))?;
     let plan = Plan::of(&settings, &target)?;
     let data = (target == Target::All).then(|| DataDir::lock(&settings.data)).transpose()?;
     let listener = listen("server.listen", plan.server.listen).await?;
