@@ -2,6 +2,8 @@
 //!
 //! The trait is cut so that Kafka fits behind it; the implementation here is an SQLite file with one partition per topic.
 
+mod again;
+mod compaction;
 mod error;
 mod positions;
 mod retention;
@@ -18,15 +20,18 @@ use chrono::{DateTime, Utc};
 use kit::{clock::SharedClock, service::Worker};
 use uuid::Uuid;
 
-pub use self::{error::BusError, positions::Positions};
+pub use self::{
+    again::{Again, Republished},
+    error::BusError,
+    positions::Positions,
+};
 
 /// How long events of a topic are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {
     /// By time.
     Days(u32),
-    /// The newest event of each key for ever. The embedded log stores the policy and keeps **everything** of such a
-    /// topic: it does not compact.
+    /// The newest event of each key for ever, and everything of the last hour. Events without a key are never removed.
     Compacted,
 }
 
@@ -61,7 +66,7 @@ pub struct Delivered {
     pub record: Record,
     /// Its partition; 0 in the embedded log.
     pub partition: i32,
-    /// Its place in the partition.
+    /// Its place in the partition. Rises, with holes where older records of a key were removed.
     pub offset: i64,
     /// When the log took it.
     pub at: DateTime<Utc>,
@@ -80,17 +85,46 @@ pub enum Start {
 
 /// The name of the topic that takes what could not be applied from `topic`.
 pub fn dead_letters(topic: &str) -> String {
-    format!("{topic}.dlq")
+    format!("{topic}{DEAD_LETTERS}")
+}
+
+const DEAD_LETTERS: &str = ".dlq";
+
+/// The topic whose dead letters `topic` takes, if it is such a one.
+pub(crate) fn of_dead_letters(topic: &str) -> Option<&str> {
+    topic.strip_suffix(DEAD_LETTERS)
 }
 
 /// An event log.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// Makes the topics, or changes their policy; idempotent. Each brings its `<topic>.dlq`, kept 30 days.
+    /// Makes the topics, or changes their policy; idempotent. Each brings its `<topic>.dlq`: one partition, kept 30 days.
     async fn ensure(&self, topics: &[TopicPolicy]) -> Result<(), BusError>;
 
     /// Appends the records in order. Durable when Ok; all or nothing in the embedded log.
     async fn publish(&self, records: Vec<Record>) -> Result<(), BusError>;
+
+    /// Appends records that were taken before, for a second chance: their event ids stay and do not make them repetitions.
+    /// Tells of each whether it went out. Durable when Ok.
+    async fn republish(&self, records: Vec<Again>) -> Result<Vec<Republished>, BusError>;
+
+    /// The names of all topics.
+    async fn topics(&self) -> Result<Vec<String>, BusError>;
+
+    /// The records there are from these positions on, at most `limit`, without a group and without waiting. Empty: the end.
+    async fn read(
+        &self,
+        topic: &str,
+        from: &Positions,
+        limit: usize,
+    ) -> Result<Vec<Delivered>, BusError>;
+
+    /// How many records the topic keeps.
+    async fn kept(&self, topic: &str) -> Result<i64, BusError>;
+
+    /// Takes these records out of a `<topic>.dlq` for good, so that [`Bus::read`] and [`Bus::kept`] no longer know them;
+    /// what is not there is passed over. Answers how many there were. Durable when Ok. Any other topic is refused.
+    async fn remove(&self, topic: &str, offsets: &[i64]) -> Result<u64, BusError>;
 
     /// Reads the topics as `group`. In the embedded log every subscription of a group gets every record: run one.
     async fn subscribe(
@@ -106,7 +140,7 @@ pub trait Bus: Send + Sync {
     /// For readiness.
     async fn check(&self) -> Result<(), BusError>;
 
-    /// What the log needs done in the background (time retention); the process that owns it runs them once.
+    /// What the log needs done in the background (retention, compaction); the process that owns it runs them once.
     fn workers(&self) -> Vec<Worker>;
 }
 

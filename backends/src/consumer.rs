@@ -4,7 +4,6 @@
 //! the next one follows; what cannot be applied *now* ([`Failure::Retry`]) is tried again in place, because skipping it
 //! would break the order of its key.
 
-mod dead_letter;
 mod progress;
 mod run;
 
@@ -60,7 +59,8 @@ pub struct Consumer {
     pub handler: Arc<dyn Handler>,
     /// For the age of events.
     pub clock: SharedClock,
-    /// Takes `consumer_lag{consumer,topic}`, `consumer_event_age_seconds{consumer}`, `dlq_total{consumer,topic}`.
+    /// Takes the gauges `consumer_lag{consumer,topic}`, `consumer_applied_offset{consumer,topic,partition}` and
+    /// `consumer_event_age_seconds{consumer}`, and `dlq_total{consumer,topic}`.
     pub metrics: Metrics,
 }
 

@@ -5,6 +5,7 @@ mod backoff;
 pub mod bus;
 pub mod consumer;
 pub mod db;
+pub mod dead_letters;
 pub mod files;
 pub mod idempotency;
 pub mod lease;

@@ -10,10 +10,12 @@ use async_trait::async_trait;
 use kit::{clock::SharedClock, service::Worker};
 use sqlx::types::Json;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::{
-    Bus, BusError, Positions, Record, Retention, Start, Subscription, TopicPolicy, dead_letters,
-    retention, subscription::Reader,
+    Again, Bus, BusError, Delivered, Positions, Record, Republished, Retention, Start,
+    Subscription, TopicPolicy, again, dead_letters, of_dead_letters, retention,
+    subscription::{Reader, Row},
 };
 use crate::db::{Db, DbOptions, Tx};
 
@@ -33,7 +35,11 @@ pub(super) struct SqliteBus {
 
 impl SqliteBus {
     pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<SqliteBus, BusError> {
-        let db = Db::open(&format!("sqlite:{}", path.display()), DbOptions::default()).await?;
+        let options = DbOptions {
+            shrinks: true,
+            ..DbOptions::default()
+        };
+        let db = Db::open(&format!("sqlite:{}", path.display()), options).await?;
         db.migrate_only(&MIGRATIONS).await?;
         Ok(SqliteBus {
             db,
@@ -42,31 +48,39 @@ impl SqliteBus {
         })
     }
 
-    async fn append(&self, tx: &mut Tx, records: &[Record]) -> Result<(), BusError> {
+    /// Appends the records in order. With `once`, that decides whether the record was taken before, and not its event id.
+    pub(super) async fn append(
+        &self,
+        tx: &mut Tx,
+        records: &[(&Record, Option<Uuid>)],
+    ) -> Result<(), BusError> {
         let mut next = BTreeMap::new();
         for name in records
             .iter()
-            .map(|record| record.topic.as_str())
+            .map(|(record, _)| record.topic.as_str())
             .collect::<BTreeSet<_>>()
         {
             let end = end_of(tx.query("SELECT next FROM topics WHERE name = $1"), name).await?;
             next.insert(name, end);
         }
         let at = self.clock.now();
-        for record in records {
+        for (record, once) in records {
             let end = next.entry(record.topic.as_str()).or_default();
             let taken = tx
                 .query(
-                    "INSERT INTO log (topic, \"offset\", event_id, key, payload, headers, at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+                    "INSERT INTO log (topic, \"offset\", event_id, key, payload, headers, at, shown_id) \
+                     SELECT $1, $2, $3, $4, $5, $6, $7, $8 \
+                     WHERE NOT EXISTS (SELECT 1 FROM taken WHERE topic = $1 AND event_id = $3) \
                      ON CONFLICT (topic, event_id) DO NOTHING",
                 )
                 .bind(record.topic.clone())
                 .bind(*end)
-                .bind(record.event_id)
+                .bind(once.or(record.event_id))
                 .bind(record.key.clone())
                 .bind(record.payload.to_vec())
                 .bind(Json(record.headers.clone()))
                 .bind(at)
+                .bind(once.map(|_| record.event_id.unwrap_or_default()))
                 .execute()
                 .await?;
             *end += i64::from(taken == 1);
@@ -148,10 +162,74 @@ impl Bus for SqliteBus {
             return Ok(());
         }
         let mut tx = self.db.begin().await?;
+        let records: Vec<_> = records.iter().map(|record| (record, None)).collect();
         self.append(&mut tx, &records).await?;
         tx.commit().await?;
         self.published.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    async fn republish(&self, records: Vec<Again>) -> Result<Vec<Republished>, BusError> {
+        let mut tx = self.db.begin().await?;
+        let mut results = Vec::with_capacity(records.len());
+        for record in &records {
+            results.push(again::append(self, &mut tx, record).await?);
+        }
+        tx.commit().await?;
+        self.published.send_modify(|count| *count += 1);
+        Ok(results)
+    }
+
+    async fn topics(&self) -> Result<Vec<String>, BusError> {
+        let names: Vec<(String,)> = self
+            .db
+            .query("SELECT name FROM topics ORDER BY name")
+            .all()
+            .await?;
+        Ok(names.into_iter().map(|(name,)| name).collect())
+    }
+
+    async fn read(
+        &self,
+        topic: &str,
+        from: &Positions,
+        limit: usize,
+    ) -> Result<Vec<Delivered>, BusError> {
+        end_of(
+            self.db.query("SELECT next FROM topics WHERE name = $1"),
+            topic,
+        )
+        .await?;
+        Ok(Row::read(&self.db, topic, from.next(topic, 0), limit as i64).await?)
+    }
+
+    async fn kept(&self, topic: &str) -> Result<i64, BusError> {
+        Ok(self
+            .db
+            .query("SELECT COUNT(*) FROM log WHERE topic = $1")
+            .bind(topic.to_owned())
+            .scalar()
+            .await?)
+    }
+
+    async fn remove(&self, topic: &str, offsets: &[i64]) -> Result<u64, BusError> {
+        if of_dead_letters(topic).is_none() {
+            return Err(BusError::Configuration(format!(
+                "records are removed singly from dead letters only, not from `{topic}`"
+            )));
+        }
+        let mut tx = self.db.begin().await?;
+        let mut removed = 0;
+        for offset in offsets {
+            removed += tx
+                .query("DELETE FROM log WHERE topic = $1 AND \"offset\" = $2")
+                .bind(topic.to_owned())
+                .bind(*offset)
+                .execute()
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(removed)
     }
 
     async fn subscribe(
@@ -193,6 +271,6 @@ impl Bus for SqliteBus {
     }
 
     fn workers(&self) -> Vec<Worker> {
-        vec![retention::sweeper(self.db.clone(), self.clock.clone())]
+        vec![retention::worker(self.db.clone(), self.clock.clone())]
     }
 }

@@ -32,14 +32,16 @@ pub(super) struct Reader {
     published: watch::Receiver<u64>,
 }
 
+/// A record as it is stored.
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     offset: i64,
     event_id: Option<Uuid>,
     key: Option<String>,
     payload: Vec<u8>,
     headers: Json<BTreeMap<String, String>>,
     at: DateTime<Utc>,
+    shown_id: Option<Uuid>,
 }
 
 impl Reader {
@@ -67,36 +69,48 @@ impl Reader {
             .map(|(topic, _, next)| (topic.to_owned(), next))
             .collect();
         for (topic, next) in from {
-            let rows: Vec<Row> = self
-                .db
-                .query(
-                    "SELECT \"offset\", event_id, key, payload, headers, at FROM log \
-                     WHERE topic = $1 AND \"offset\" >= $2 ORDER BY \"offset\" LIMIT $3",
-                )
-                .bind(topic.clone())
-                .bind(next)
-                .bind(PREFETCH)
-                .all()
-                .await?;
+            let read = Row::read(&self.db, &topic, next, PREFETCH).await?;
             // no await between the read and these lines: a dropped future loses nothing
-            if let Some(last) = rows.last() {
+            if let Some(last) = read.last() {
                 self.ahead.set(&topic, 0, last.offset + 1);
             }
-            self.buffer
-                .extend(rows.into_iter().map(|row| row.delivered(&topic)));
+            self.buffer.extend(read);
         }
         Ok(())
     }
 }
 
 impl Row {
+    /// The records of the topic from this offset on.
+    pub(super) async fn read(
+        db: &Db,
+        topic: &str,
+        from: i64,
+        limit: i64,
+    ) -> Result<Vec<Delivered>, Error> {
+        let rows: Vec<Row> = db
+            .query(
+                "SELECT \"offset\", event_id, key, payload, headers, at, shown_id FROM log \
+                 WHERE topic = $1 AND \"offset\" >= $2 ORDER BY \"offset\" LIMIT $3",
+            )
+            .bind(topic.to_owned())
+            .bind(from)
+            .bind(limit)
+            .all()
+            .await?;
+        Ok(rows.into_iter().map(|row| row.delivered(topic)).collect())
+    }
+
     fn delivered(self, topic: &str) -> Delivered {
         let record = Record {
             topic: topic.to_owned(),
             key: self.key,
             payload: self.payload.into(),
             headers: self.headers.0,
-            event_id: self.event_id,
+            event_id: match self.shown_id {
+                Some(shown) => Some(shown).filter(|id| !id.is_nil()),
+                None => self.event_id,
+            },
         };
         Delivered {
             record,

@@ -1,6 +1,9 @@
 //! The log against a naive model, and what it promises by name.
 
-use std::collections::BTreeMap;
+mod compacted;
+mod republished;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use chrono::Duration;
@@ -8,7 +11,7 @@ use kit::clock::{Clock, MockClock};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{sqlite::SqliteBus, *};
+use super::{retention::Keeping, sqlite::SqliteBus, *};
 
 const A: TopicPolicy = TopicPolicy {
     name: "a",
@@ -17,6 +20,14 @@ const A: TopicPolicy = TopicPolicy {
 const B: TopicPolicy = TopicPolicy {
     name: "b",
     retention: Retention::Compacted,
+};
+
+/// Small steps, so that a few records take several.
+const KEEP: Keeping = Keeping {
+    batch: 3,
+    tail: Duration::hours(1),
+    memory: Duration::days(7),
+    memory_records: 10_000,
 };
 
 struct Fixture {
@@ -62,7 +73,8 @@ enum Op {
         earliest: bool,
     },
     Days(i64),
-    Sweep,
+    Minutes(i64),
+    Tidy,
     Reopen,
 }
 
@@ -71,7 +83,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => prop::collection::vec((any::<bool>(), prop::option::of(0..6_u8)), 0..8).prop_map(Op::Publish),
         4 => (any::<bool>(), 0..10_usize, prop::bool::weighted(0.2)).prop_map(|(group, count, earliest)| Op::Read { group, count, earliest }),
         1 => (1..5_i64).prop_map(Op::Days),
-        1 => Just(Op::Sweep),
+        2 => (1..50_i64).prop_map(Op::Minutes),
+        2 => Just(Op::Tidy),
         1 => Just(Op::Reopen),
     ]
 }
@@ -82,18 +95,18 @@ struct Model {
     kept: BTreeMap<&'static str, Vec<Delivered>>,
     next: BTreeMap<&'static str, i64>,
     committed: BTreeMap<(bool, &'static str), i64>,
+    taken: BTreeSet<(&'static str, Uuid)>,
 }
 
 impl Model {
     fn publish(&mut self, topic: &'static str, record: Record, at: DateTime<Utc>) {
-        let kept = self.kept.entry(topic).or_default();
-        if record.event_id.is_some()
-            && kept
-                .iter()
-                .any(|one| one.record.event_id == record.event_id)
+        if record
+            .event_id
+            .is_some_and(|id| !self.taken.insert((topic, id)))
         {
             return;
         }
+        let kept = self.kept.entry(topic).or_default();
         let next = self.next.entry(topic).or_default();
         kept.push(Delivered {
             record,
@@ -102,6 +115,24 @@ impl Model {
             at,
         });
         *next += 1;
+    }
+
+    /// What time and newer states of a key leave.
+    fn tidy(&mut self, now: DateTime<Utc>) {
+        let (week, tail) = (now - Duration::days(7), now - KEEP.tail);
+        let old = self.kept.entry("a").or_default();
+        old.retain(|one| one.at >= week);
+        let all = self.kept.entry("b").or_default();
+        let due = all.iter().take_while(|one| one.at < tail).count();
+        let mut newest = BTreeMap::new();
+        for one in &all[..due] {
+            newest.insert(one.record.key.clone(), one.offset);
+        }
+        let end = all.get(due).map_or(i64::MAX, |one| one.offset);
+        all.retain(|one| {
+            let Delivered { record, offset, .. } = one;
+            record.key.is_none() || *offset >= end || newest[&record.key] == *offset
+        });
     }
 
     fn ahead(&self, group: bool, topic: &'static str, earliest: bool) -> Vec<Delivered> {
@@ -172,10 +203,10 @@ proptest! {
                     }
                     Op::Read { group, count, earliest } => read(&bus, &mut model, group, count, earliest).await,
                     Op::Days(days) => fixture.clock.advance(Duration::days(days)),
-                    Op::Sweep => {
-                        retention::sweep(&bus.db, fixture.clock.now()).await.unwrap();
-                        let before = fixture.clock.now() - Duration::days(7);
-                        model.kept.entry("a").or_default().retain(|one| one.at >= before);
+                    Op::Minutes(minutes) => fixture.clock.advance(Duration::minutes(minutes)),
+                    Op::Tidy => {
+                        retention::round(&bus.db, fixture.clock.now(), &KEEP).await.unwrap();
+                        model.tidy(fixture.clock.now());
                     }
                     Op::Reopen => {
                         bus.db.close().await.unwrap();
@@ -255,9 +286,10 @@ async fn positions_reach_the_end_of_a_topic_whose_records_are_all_gone() {
         .unwrap();
     fixture.clock.advance(Duration::days(8));
     assert_eq!(
-        retention::sweep(&bus.db, fixture.clock.now())
+        retention::round(&bus.db, fixture.clock.now(), &KEEP)
             .await
-            .unwrap(),
+            .unwrap()
+            .old,
         2
     );
     let reader = bus.subscribe("g", &["a"], Start::Earliest).await.unwrap();

@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use kit::metrics::Metrics;
+use parking_lot::Mutex;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, Failure, dead_letter, progress::Reporter};
+use super::{Consumer, Failure, progress::Reporter};
 use crate::{
     backoff::Backoff,
     bus::{BusError, Delivered, Positions, Subscription},
+    dead_letters,
 };
 
 /// How often the lag is measured.
-const METER: Duration = Duration::from_secs(5);
+const METER: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(
     consumer: Consumer,
@@ -24,6 +28,7 @@ pub(super) async fn run(
         consumer: &consumer,
         topics: &topics,
         reporter: &reporter,
+        at_hand: Mutex::new(None),
     };
     let Some(connected) = stop.run_until_cancelled(running.connect()).await else {
         return Ok(());
@@ -45,6 +50,8 @@ struct Running<'a> {
     consumer: &'a Consumer,
     topics: &'a [&'a str],
     reporter: &'a Reporter,
+    /// When the log took the record that is being applied.
+    at_hand: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Running<'_> {
@@ -75,14 +82,7 @@ impl Running<'_> {
         subscription: &mut dyn Subscription,
         target: Positions,
     ) -> anyhow::Result<()> {
-        let Consumer {
-            name,
-            handler,
-            clock,
-            metrics,
-            ..
-        } = self.consumer;
-        let age = metrics.histogram("consumer_event_age_seconds", &[("consumer", name)]);
+        let Consumer { name, handler, .. } = self.consumer;
         let mut backoff = Backoff::new();
         let mut ahead = Some(target);
         loop {
@@ -100,8 +100,10 @@ impl Running<'_> {
                     continue;
                 }
             };
+            *self.at_hand.lock() = Some(delivered.at);
             self.apply(&delivered).await?;
-            age.record((clock.now() - delivered.at).as_seconds_f64().max(0.0));
+            *self.at_hand.lock() = None;
+            self.show_age(delivered.at);
             // Applied, then noted: a failure here means that it comes again after a restart, nothing more.
             match subscription.commit(&delivered).await {
                 Ok(()) => backoff.reset(),
@@ -141,7 +143,7 @@ impl Running<'_> {
         } = self.consumer;
         let mut backoff = Backoff::new();
         // durable before the position moves on, else the record would be lost
-        while let Err(error) = bus.publish(vec![dead_letter::of(delivered, reason)]).await {
+        while let Err(error) = bus.publish(vec![dead_letters::of(delivered, reason)]).await {
             self.pause(error, &mut backoff).await?;
         }
         metrics
@@ -170,22 +172,73 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Measures the lag beside the work, so that it grows while a record is being retried.
+    /// The age of an event at this moment. While nothing is at hand it stays what it was when the last one was applied: on a
+    /// quiet topic nothing is wrong.
+    fn show_age(&self, at: DateTime<Utc>) {
+        let Consumer {
+            name,
+            clock,
+            metrics,
+            ..
+        } = self.consumer;
+        metrics
+            .gauge("consumer_event_age_seconds", &[("consumer", name)])
+            .set((clock.now() - at).as_seconds_f64().max(0.0));
+    }
+
+    /// Measures beside the work, so that lag and age grow while a record is being retried.
     async fn meter(&self) {
         let Consumer {
             name, bus, metrics, ..
         } = self.consumer;
+        describe(metrics);
         let mut tick = tokio::time::interval(METER);
         loop {
             tick.tick().await;
+            let at_hand = *self.at_hand.lock();
+            if let Some(at) = at_hand {
+                self.show_age(at);
+            }
+            let positions = self.reporter.positions();
             for &topic in self.topics {
-                if let Ok(ends) = bus.ends(&[topic]).await {
-                    let lag = self.reporter.positions().behind(&ends);
+                let Ok(ends) = bus.ends(&[topic]).await else {
+                    continue;
+                };
+                metrics
+                    .gauge("consumer_lag", &[("consumer", name), ("topic", topic)])
+                    .set(positions.behind(&ends) as f64);
+                for (topic, partition, _) in ends.iter() {
+                    let partition_label = partition.to_string();
+                    let labels = [
+                        ("consumer", name.as_str()),
+                        ("topic", topic),
+                        ("partition", partition_label.as_str()),
+                    ];
+                    // -1 before the first, as the next position is then 0
                     metrics
-                        .gauge("consumer_lag", &[("consumer", name), ("topic", topic)])
-                        .set(lag as f64);
+                        .gauge("consumer_applied_offset", &labels)
+                        .set((positions.next(topic, partition) - 1) as f64);
                 }
             }
         }
+    }
+}
+
+fn describe(metrics: &Metrics) {
+    for (name, text) in [
+        (
+            "consumer_lag",
+            "records of the topic not applied yet; counts the holes of compacted topics",
+        ),
+        (
+            "consumer_applied_offset",
+            "offset of the last record applied",
+        ),
+        (
+            "consumer_event_age_seconds",
+            "age of the last record when it was applied; of the one at hand while it is retried",
+        ),
+    ] {
+        metrics.describe_gauge(name, text);
     }
 }

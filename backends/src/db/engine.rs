@@ -23,6 +23,7 @@ pub(super) struct Woken {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) engine: Engine,
+    pub(super) name: String,
     pub(super) commits: AtomicU64,
     /// Counts up with every commit that carries an outbox message: a watch and not a `Notify`, because each of several
     /// relays must wake, whichever of them holds the lease.
@@ -31,9 +32,10 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub(super) fn new(engine: Engine) -> Inner {
+    pub(super) fn new(engine: Engine, name: String) -> Inner {
         Inner {
             engine,
+            name,
             commits: AtomicU64::new(0),
             outbox: watch::Sender::new(0),
             audit: watch::Sender::new(0),

@@ -65,28 +65,30 @@ impl Db {
     /// unreachable PostgreSQL is [`Error::Unavailable`]. `sqlite:PATH?sync=full` asks for [`Sync::Full`].
     pub async fn open(url: &str, options: DbOptions) -> Result<Db, Error> {
         let (scheme, rest) = url.split_once(':').ok_or_else(|| unknown_scheme(""))?;
-        let engine = match scheme {
+        let (engine, name) = match scheme {
             "sqlite" => {
                 let (path, options) = options.of_address(rest)?;
                 let path = Path::new(path.strip_prefix("//").unwrap_or(path));
-                Engine::Sqlite(Box::new(Lite::open(path, &options, None).await?))
+                let lite = Lite::open(path, &options, None).await?;
+                (Engine::Sqlite(Box::new(lite)), sqlite::name(path))
             }
             "postgres" | "postgresql" => {
                 let connect: PgConnectOptions = url.parse().map_err(|_| {
                     Error::Configuration(format!("the {scheme}: address is not a valid URL"))
                 })?;
+                let name = connect.get_database().unwrap_or("postgres").to_owned();
                 let pool = PgPoolOptions::new()
                     .max_connections(options.connections.max(2))
                     .acquire_timeout(options.patience)
                     .connect_with(connect)
                     .await?;
                 warn_if_not_durable(&pool).await?;
-                Engine::Postgres(pool)
+                (Engine::Postgres(pool), name)
             }
             other => return Err(unknown_scheme(other)),
         };
         Ok(Db {
-            inner: Arc::new(Inner::new(engine)),
+            inner: Arc::new(Inner::new(engine, name)),
         })
     }
 
@@ -99,7 +101,10 @@ impl Db {
     ) -> Result<Db, Error> {
         let lite = Lite::open(path, &options, Some(sync)).await?;
         Ok(Db {
-            inner: Arc::new(Inner::new(Engine::Sqlite(Box::new(lite)))),
+            inner: Arc::new(Inner::new(
+                Engine::Sqlite(Box::new(lite)),
+                sqlite::name(path),
+            )),
         })
     }
 
@@ -142,6 +147,11 @@ impl Db {
         migrator: &sqlx::migrate::Migrator,
     ) -> Result<(), Error> {
         migrate::run(&self.inner.engine, migrator, migrate::CALLER).await
+    }
+
+    /// What metrics call it: the name of the file without its ending, or of the database on its server.
+    pub fn name(&self) -> &str {
+        &self.inner.name
     }
 
     /// Which database this is.

@@ -27,6 +27,8 @@ pub struct DbOptions {
     /// How long an operation waits for the writer or for a free connection before it fails with
     /// [`crate::db::Error::Unavailable`]. A task that begins a second transaction while it holds one ends here too.
     pub patience: Duration,
+    /// Whether the file can give free pages back (SQLite only, and only a file that is made with it).
+    pub shrinks: bool,
 }
 
 impl Default for DbOptions {
@@ -36,6 +38,7 @@ impl Default for DbOptions {
             readers: 4,
             connections: 16,
             patience: Duration::from_secs(10),
+            shrinks: false,
         }
     }
 }
@@ -65,7 +68,11 @@ mod tests {
 
     #[test]
     fn an_address_may_ask_for_a_sync_in_every_commit_and_for_nothing_unknown() {
-        let of = |rest| DbOptions::default().of_address(rest).map(|(path, options)| (path, options.sync));
+        let of = |rest| {
+            DbOptions::default()
+                .of_address(rest)
+                .map(|(path, options)| (path, options.sync))
+        };
         assert_eq!(of("a.db").unwrap(), ("a.db", Sync::Group));
         assert_eq!(of("/x/a.db?sync=full").unwrap(), ("/x/a.db", Sync::Full));
         assert!(of("a.db?sync=never").is_err());

@@ -9,8 +9,8 @@ use std::{
 use sqlx::{
     ConnectOptions, Connection, SqlSafeStr, Sqlite,
     sqlite::{
-        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-        SqliteSynchronous,
+        SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+        SqlitePoolOptions, SqliteSynchronous,
     },
 };
 use sqlx_core::transaction::TransactionManager;
@@ -67,18 +67,18 @@ impl Lite {
             })
             .disable_statement_logging();
         // A checkpoint runs inside a COMMIT and holds the writer: 16 MB of log between two of them instead of 4.
-        let writing = base.clone().pragma("wal_autocheckpoint", "4000");
+        let mut writing = base.clone().pragma("wal_autocheckpoint", "4000");
+        if options.shrinks {
+            writing = writing.auto_vacuum(SqliteAutoVacuum::Incremental);
+        }
         let mut writer = writing.connect().await?;
         make_wal(&mut writer).await?;
         let sync = match inject {
             Some(sync) => sync,
             None => of_wal(path).map_err(|error| Error::Unavailable(error.into()))?,
         };
-        let name = path
-            .file_stem()
-            .map_or_else(|| "db".into(), |stem| stem.to_string_lossy());
-        let sync =
-            GroupSync::start(&name, sync).map_err(|error| Error::Unavailable(error.into()))?;
+        let sync = GroupSync::start(&name(path), sync)
+            .map_err(|error| Error::Unavailable(error.into()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .acquire_timeout(options.patience)
@@ -185,6 +185,14 @@ impl Drop for LiteTx {
             Manager::start_rollback(conn);
         }
     }
+}
+
+/// The file's name without its ending.
+pub(super) fn name(path: &Path) -> String {
+    path.file_stem().map_or_else(
+        || "db".to_owned(),
+        |stem| stem.to_string_lossy().into_owned(),
+    )
 }
 
 /// Makes sure the `-wal` file exists: SQLite creates it at the first read or write in WAL mode.

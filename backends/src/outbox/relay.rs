@@ -28,7 +28,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// The worker that delivers the outbox of `db` to `bus`. Any number may run on one database: they share a lease, and
 /// without work none of them writes anything.
 ///
-/// Metrics: `outbox_depth` (gauge, with the database's worker waiting), `outbox_sent_total`, `outbox_failures_total`.
+/// Metrics, each with the label `store` ([`Db::name`]): `outbox_depth` (gauge: events not delivered yet),
+/// `outbox_sent_total`, `outbox_failures_total`.
 pub fn relay(
     db: Db,
     bus: Arc<dyn Bus>,
@@ -44,6 +45,7 @@ pub fn relay(
             clock,
             metrics,
             held_until: None,
+            measured: None,
         };
         relay.run(stop).await;
         Ok(())
@@ -57,6 +59,8 @@ struct Relay {
     metrics: Metrics,
     holder: String,
     held_until: Option<Instant>,
+    /// When the outbox was counted last.
+    measured: Option<Instant>,
 }
 
 /// What one step found.
@@ -94,9 +98,15 @@ impl Relay {
     }
 
     async fn serve(&mut self) {
-        let depth = self.metrics.gauge("outbox_depth", &[]);
-        let sent = self.metrics.counter("outbox_sent_total", &[]);
-        let failures = self.metrics.counter("outbox_failures_total", &[]);
+        let store = self.db.name().to_owned();
+        let label = [("store", store.as_str())];
+        let depth = self.metrics.gauge("outbox_depth", &label);
+        let sent = self.metrics.counter("outbox_sent_total", &label);
+        let failures = self.metrics.counter("outbox_failures_total", &label);
+        self.metrics.describe_gauge(
+            "outbox_depth",
+            "events that were not delivered to the bus yet",
+        );
         let mut commits = self.db.outbox_commits();
         let mut backoff = Backoff::new();
         loop {
@@ -106,7 +116,10 @@ impl Relay {
                 Ok(Step::Sent(count)) => {
                     backoff.reset();
                     sent.increment(count as u64);
-                    continue;
+                    // a short batch was the last, and the next step says so
+                    if count as i64 == BATCH {
+                        self.measure().await;
+                    }
                 }
                 Ok(Step::Idle) => {
                     backoff.reset();
@@ -114,12 +127,13 @@ impl Relay {
                     // the sender of the watch lives in the database handle held here: changed() cannot fail
                     let _ = timeout(POLL, commits.changed()).await;
                 }
-                Ok(Step::Elsewhere) => sleep(POLL).await,
+                Ok(Step::Elsewhere) => {
+                    self.measure().await;
+                    sleep(POLL).await;
+                }
                 Err(error) => {
                     failures.increment(1);
-                    if let Ok(waiting) = super::depth(&self.db).await {
-                        depth.set(waiting as f64);
-                    }
+                    self.measure().await;
                     let wait = backoff.next();
                     tracing::warn!(
                         error = format!("{error:#}"),
@@ -130,6 +144,19 @@ impl Relay {
                 }
             }
         }
+    }
+
+    /// At most once a second: a long outbox takes a while to count.
+    async fn measure(&mut self) {
+        if self.measured.is_some_and(|at| at.elapsed() < POLL) {
+            return;
+        }
+        if let Ok(waiting) = super::depth(&self.db).await {
+            self.metrics
+                .gauge("outbox_depth", &[("store", self.db.name())])
+                .set(waiting as f64);
+        }
+        self.measured = Some(Instant::now());
     }
 
     /// Sends what is there, as long as it goes well.

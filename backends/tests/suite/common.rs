@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use kit::{
     clock::{Clock, MockClock},
     ids::{Ids, SeededIds, SharedIds},
+    metrics::Metrics,
 };
 use sqlx::{
     AssertSqlSafe, SqlSafeStr,
     migrate::{Migration, MigrationType, Migrator},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub const TOPIC: TopicPolicy = TopicPolicy {
     name: "things-events",
@@ -63,30 +64,45 @@ pub fn message(ids: &dyn Ids, key: &str, n: usize) -> Message {
     }
 }
 
+/// Until the metrics hold this text.
+pub async fn shown(metrics: &Metrics, text: &str) {
+    let waiting = async {
+        while !metrics.render().contains(text) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(20), waiting)
+        .await
+        .is_err()
+    {
+        panic!("{text} is missing in\n{}", metrics.render());
+    }
+}
+
 /// A bus in a folder of its own, with both topics.
 pub struct TestBus {
     pub bus: Arc<dyn Bus>,
+    pub clock: MockClock,
     folder: tempfile::TempDir,
 }
 
 impl TestBus {
     pub async fn new() -> TestBus {
         let folder = tempfile::tempdir().unwrap();
-        let bus = open_bus(&folder).await;
-        TestBus { bus, folder }
+        let clock = MockClock::default();
+        let bus = open_bus(&folder, &clock).await;
+        TestBus { bus, clock, folder }
     }
 
     /// A second handle, as another process would have.
     pub async fn again(&self) -> Arc<dyn Bus> {
-        open_bus(&self.folder).await
+        open_bus(&self.folder, &self.clock).await
     }
 }
 
-async fn open_bus(folder: &tempfile::TempDir) -> Arc<dyn Bus> {
+async fn open_bus(folder: &tempfile::TempDir, clock: &MockClock) -> Arc<dyn Bus> {
     let url = format!("sqlite:{}", folder.path().join("bus.db").display());
-    let bus = backends::bus::open(&url, MockClock::default().shared())
-        .await
-        .unwrap();
+    let bus = backends::bus::open(&url, clock.shared()).await.unwrap();
     bus.ensure(&[TOPIC, OTHER]).await.unwrap();
     bus
 }

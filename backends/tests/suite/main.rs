@@ -5,6 +5,7 @@ mod audit;
 mod common;
 mod consumer;
 mod db;
+mod dead_letters;
 mod files;
 mod idempotency;
 mod lease;

@@ -9,7 +9,10 @@ use std::{
 use async_trait::async_trait;
 use backends::{
     Db,
-    bus::{Bus, BusError, Delivered, Positions, Record, Start, Subscription, TopicPolicy},
+    bus::{
+        Again, Bus, BusError, Delivered, Positions, Record, Republished, Start, Subscription,
+        TopicPolicy,
+    },
     outbox,
     testing::{self, TestDb},
 };
@@ -18,7 +21,7 @@ use proptest::prelude::*;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{TOPIC, TestBus, ids, message, none};
+use crate::common::{TOPIC, TestBus, ids, message, none, shown};
 
 /// Passes everything on and watches how it is used.
 struct Watched {
@@ -110,6 +113,31 @@ impl Bus for Watched {
 
     async fn ends(&self, topics: &[&str]) -> Result<Positions, BusError> {
         self.bus.ends(topics).await
+    }
+
+    async fn republish(&self, records: Vec<Again>) -> Result<Vec<Republished>, BusError> {
+        self.bus.republish(records).await
+    }
+
+    async fn topics(&self) -> Result<Vec<String>, BusError> {
+        self.bus.topics().await
+    }
+
+    async fn read(
+        &self,
+        topic: &str,
+        from: &Positions,
+        limit: usize,
+    ) -> Result<Vec<Delivered>, BusError> {
+        self.bus.read(topic, from, limit).await
+    }
+
+    async fn kept(&self, topic: &str) -> Result<i64, BusError> {
+        self.bus.kept(topic).await
+    }
+
+    async fn remove(&self, topic: &str, offsets: &[i64]) -> Result<u64, BusError> {
+        self.bus.remove(topic, offsets).await
     }
 
     async fn check(&self) -> Result<(), BusError> {
@@ -251,7 +279,25 @@ backends::on_every_database! {
         running.await.unwrap().unwrap();
         assert_eq!(payloads(&log(&bus.bus).await), (0..300).collect::<Vec<_>>());
         assert_eq!(outbox::depth(&db).await.unwrap(), 0);
-        assert!(metrics.render().contains("outbox_failures_total 2"), "{}", metrics.render());
+        let failures = format!("outbox_failures_total{{store=\"{}\"}} 2", db.name());
+        assert!(metrics.render().contains(&failures), "{}", metrics.render());
+    }
+
+    async fn what_waits_is_counted_by_store_while_the_bus_is_down_and_none_afterwards(db: TestDb) {
+        db.migrate(&none()).await.unwrap();
+        let bus = TestBus::new().await;
+        let watched = Watched::new(&bus.bus);
+        watched.refuse.store(usize::MAX, Ordering::SeqCst);
+        let (stop, ids, metrics) = (CancellationToken::new(), ids(1), Metrics::new());
+        let messages: Vec<_> = (0..300).map(|n| message(&*ids, "thing:1", n)).collect();
+        put(&db, &messages).await;
+        let running = relay(&db, &watched, 2, &stop, &metrics);
+        let depth = |n| format!("outbox_depth{{store=\"{}\"}} {n}\n", db.name());
+        shown(&metrics, &depth(300)).await;
+        watched.refuse.store(0, Ordering::SeqCst);
+        shown(&metrics, &depth(0)).await;
+        stop.cancel();
+        running.await.unwrap().unwrap();
     }
 
     async fn an_answer_that_got_lost_delivers_once(db: TestDb) {
