@@ -1,0 +1,117 @@
+//! What can go wrong, in the words of the domain, and what it is outside.
+
+use http::StatusCode;
+use http::header::{ETAG, HeaderValue};
+use kit::problem::Problem;
+
+/// Everything a caller can be told.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such profile, or not for this caller: nobody learns which.
+    #[error("profile not found")]
+    NotFound,
+    /// The caller has filled one already (rule 1).
+    #[error("profile already exists for this user")]
+    Exists,
+    /// The body names somebody else than the caller.
+    #[error("the body names another user")]
+    UserMismatch,
+    /// Somebody changed the profile since the caller read it; with the tag it has now.
+    #[error("the profile has changed since you read it")]
+    Stale(HeaderValue),
+    /// So many others change the profile at this moment that this change never got its turn.
+    #[error("the profile is being changed by many at once")]
+    Contended,
+    /// Fields that cannot be kept (rules 4 to 6).
+    #[error("some fields are not valid")]
+    Invalid(FieldErrors),
+    /// `preferences` inside `preferences` inside ... (section 6).
+    #[error("preferences are nested too deep")]
+    TooDeep,
+    /// The store cannot answer.
+    #[error("store: {0}")]
+    Store(#[from] backends::db::Error),
+    /// What a peer or a shared part of the machinery says, as it is.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+}
+
+/// Names of fields and what is wrong with each.
+#[derive(Debug, Default)]
+pub struct FieldErrors(Vec<(&'static str, String)>);
+
+impl FieldErrors {
+    /// One more.
+    pub fn add(&mut self, name: &'static str, message: impl Into<String>) {
+        self.0.push((name, message.into()));
+    }
+
+    /// The names, in the order they were found.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        self.0.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// `Ok` if nothing was found.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with everything that was found.
+    pub fn check(self) -> Result<(), Error> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self))
+        }
+    }
+
+    /// One field, one message.
+    #[must_use]
+    pub fn one(name: &'static str, message: impl Into<String>) -> Error {
+        let mut errors = Self::default();
+        errors.add(name, message);
+        Error::Invalid(errors)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound => Self::not_found("profile_not_found", "Profile not found"),
+            Error::Exists => {
+                Self::conflict("profile_exists", "Profile already exists for this user")
+            }
+            Error::UserMismatch => Self::forbidden(
+                "user_mismatch",
+                "The body names another user than the caller",
+            ),
+            Error::Stale(now) => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "stale",
+                "The profile has changed since you read it",
+            )
+            .header(ETAG, now),
+            Error::Contended => {
+                Self::unavailable("busy", "The profile is being changed by many at once")
+            }
+            Error::Invalid(errors) => {
+                let problem = Self::unprocessable("validation", "Some fields are not valid");
+                errors
+                    .0
+                    .into_iter()
+                    .fold(problem, |problem, (name, message)| {
+                        problem.field(name, message)
+                    })
+            }
+            Error::TooDeep => Self::unprocessable("too_deep", "Preferences are nested too deep")
+                .field(
+                    "preferences",
+                    format!(
+                        "must not be nested deeper than {}",
+                        crate::validate::DEPTH_MAX
+                    ),
+                ),
+            Error::Store(error) => error.into(),
+            Error::Problem(problem) => problem,
+        }
+    }
+}
