@@ -16,10 +16,13 @@ pub enum Target {
 }
 
 /// The services that can be named, in the order in which they are built.
-pub const SERVICES: [&str; 4] = ["auth", "posts", "feed", "gateway"];
+pub const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
+
+/// Those of them that have a store of their own.
+const STORED: [&str; 3] = ["auth", "profile", "posts"];
 
 /// Every section there is, in the order in which `config print` shows them.
-pub const SECTIONS: [Section; 9] = [
+pub const SECTIONS: [Section; 10] = [
     kit::server::SECTION,
     kit::telemetry::SECTION,
     Section { name: "compat", defaults: COMPAT, secrets: &[] },
@@ -27,6 +30,7 @@ pub const SECTIONS: [Section; 9] = [
     Section { name: "peers", defaults: PEERS, secrets: &["credential"] },
     gateway::SECTION,
     auth::SECTION,
+    profile::SECTION,
     posts::SECTION,
     feed::SECTION,
 ];
@@ -57,6 +61,8 @@ pub struct Bus {
 pub struct Peers {
     /// Where auth answers.
     pub auth: String,
+    /// Where profile answers.
+    pub profile: String,
     /// Where posts answers.
     pub posts: String,
     /// Where the feed answers.
@@ -180,11 +186,11 @@ fn civildiy(config: &mut Config) -> Result<(), ConfigError> {
 fn database_alias(target: &Target, given: bool) -> Result<Option<String>, SettingsError> {
     let cure = |service: &str| format!("set SCHOOLYARD_{}__STORE", service.to_uppercase());
     match target {
-        Target::Only(names) if names.len() == 1 && names[0] != "feed" && names[0] != "gateway" => Ok(Some(format!("{}.store", names[0]))),
+        Target::Only(names) if names.len() == 1 && STORED.contains(&names[0].as_str()) => Ok(Some(format!("{}.store", names[0]))),
         _ if !given => Ok(None),
-        Target::All => Err(SettingsError::OneService { name: "DATABASE_URL", cure: format!("{} and {} instead", cure("auth"), cure("posts")) }),
+        Target::All => Err(SettingsError::OneService { name: "DATABASE_URL", cure: format!("{} instead", STORED.map(cure).join(" and ")) }),
         Target::Only(names) => {
-            let cures: Vec<_> = names.iter().filter(|name| *name == "auth" || *name == "posts").map(|name| cure(name)).collect();
+            let cures: Vec<_> = STORED.into_iter().filter(|service| names.iter().any(|name| name == service)).map(cure).collect();
             Err(SettingsError::OneService { name: "DATABASE_URL", cure: if cures.is_empty() { "remove it: these services have no database".to_owned() } else { cures.join(" and ") } })
         }
     }
@@ -267,7 +273,7 @@ mod tests {
     #[test]
     fn an_unknown_service_is_refused_with_those_there_are() {
         let error = Target::of(&["auht".to_owned()]).unwrap_err().to_string();
-        assert_eq!(error, "there is no service `auht`; there are: auth, posts, feed, gateway");
+        assert_eq!(error, "there is no service `auht`; there are: auth, profile, posts, feed, gateway");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use anyhow::Context;
 use axum::Router;
 use backends::bus::Bus;
 use backends::Db;
+use backends::consumer::Progress;
 use backends::db::DbOptions;
 use contracts::clients::{HttpIdentity, HttpPosts};
 use contracts::{Identity, Posts, RolesOnly, Roster, Verifier};
@@ -59,6 +60,8 @@ pub struct Assembly {
     pub metrics: Option<(SocketAddr, Router)>,
     /// Accounts, where auth runs here.
     pub accounts: Option<Accounts>,
+    /// How far profile follows the accounts, where it runs here.
+    pub followed: Option<Progress>,
     /// The stream's progress, where the feed runs here.
     pub applied: Option<feed::Applied>,
     /// The stores that are open here, by service.
@@ -97,6 +100,12 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         accounts = Some(handle);
         services.push(built.service);
     }
+    let mut followed = None;
+    if parts.plan.target.runs("profile") {
+        let built = parts.profile(roster.clone()).await?;
+        followed = Some(built.followed);
+        services.push(built.service);
+    }
     let mut posts = None;
     if parts.plan.target.runs("posts") {
         let built = parts.posts(roster.clone()).await?;
@@ -131,7 +140,7 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
     let server = Server::new(name, router, edge);
     let plan = parts.plan;
     let own_metrics = plan.metrics_listen.map(|listen| (listen, kit::server::metrics_router(name, &metrics)));
-    Ok(Assembly { server, workers, listen: plan.server.listen, metrics: own_metrics, accounts, applied, stores: parts.stores, bus: parts.bus })
+    Ok(Assembly { server, workers, listen: plan.server.listen, metrics: own_metrics, accounts, followed, applied, stores: parts.stores, bus: parts.bus })
 }
 
 /// What the services are made from, in the order of the call graph.
@@ -172,6 +181,20 @@ impl Parts {
         let built = auth::build(self.plan.auth.clone(), deps).await.context("auth")?;
         let accounts = Accounts::new(built.accounts.clone());
         Ok((built, accounts))
+    }
+
+    async fn profile(&mut self, roster: Arc<dyn Roster>) -> anyhow::Result<profile::Built> {
+        let url = self.plan.profile_store.clone();
+        let deps = profile::Deps {
+            db: self.store("profile", url.as_ref()).await?,
+            bus: self.bus()?,
+            roster,
+            verifier: self.verifier.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            metrics: self.metrics.clone(),
+        };
+        profile::build(self.plan.profile.clone(), deps).await.context("profile")
     }
 
     async fn posts(&mut self, roster: Arc<dyn Roster>) -> anyhow::Result<posts::Built> {

@@ -24,6 +24,8 @@ pub struct Plan {
     pub gateway: gateway::Config,
     /// `[auth]`
     pub auth: auth::Config,
+    /// `[profile]`
+    pub profile: profile::Config,
     /// `[posts]`
     pub posts: posts::Config,
     /// `[feed]`
@@ -32,6 +34,8 @@ pub struct Plan {
     pub peers: Peers,
     /// Where auth stores, if it runs here.
     pub auth_store: Option<String>,
+    /// Where profile stores, if it runs here.
+    pub profile_store: Option<String>,
     /// Where posts stores, if it runs here.
     pub posts_store: Option<String>,
     /// Where events go, if anything here has any.
@@ -50,6 +54,7 @@ impl Plan {
     pub fn of(settings: &Settings, target: &Target) -> Result<Self, SettingsError> {
         let server: kit::server::Config = settings.section("server")?;
         let auth: auth::Config = settings.section("auth")?;
+        let profile: profile::Config = settings.section("profile")?;
         let posts: posts::Config = settings.section("posts")?;
         let bus: Bus = settings.section("bus")?;
         let peers: Peers = settings.section("peers")?;
@@ -58,10 +63,11 @@ impl Plan {
             let default = embedded.then_some((settings.data.as_path(), file));
             target.runs(service).then(|| store_url(&format!("{service}.store"), given, default)).transpose()
         };
-        let has_events = ["auth", "posts", "feed"].iter().any(|service| target.runs(service));
+        let has_events = ["auth", "profile", "posts", "feed"].iter().any(|service| target.runs(service));
         let bus_default = embedded.then_some((settings.data.as_path(), "bus.db"));
         let plan = Self {
             auth_store: store("auth", &auth.store, "auth.db")?,
+            profile_store: store("profile", &profile.store, "profile.db")?,
             posts_store: store("posts", &posts.store, "posts.db")?,
             bus_url: has_events.then(|| store_url("bus.url", &bus.url, bus_default)).transpose()?,
             owns_bus: target.runs("posts"),
@@ -71,6 +77,7 @@ impl Plan {
             feed: settings.section("feed")?,
             server,
             auth,
+            profile,
             posts,
             peers,
         };
@@ -104,7 +111,8 @@ impl Plan {
             }
         }
         if runs("gateway") {
-            for (service, url) in [("auth", &self.peers.auth), ("posts", &self.peers.posts), ("feed", &self.peers.feed)] {
+            let Peers { auth, profile, posts, feed, .. } = &self.peers;
+            for (service, url) in [("auth", auth), ("profile", profile), ("posts", posts), ("feed", feed)] {
                 if !runs(service) {
                     peer(service, url, "the gateway forwards to it")?;
                 }

@@ -56,7 +56,7 @@ pub(super) fn published(
         let health = Health::new(service.name, service.checks, clock.clone());
         local.insert(service.name, Published::local(service.routes, health));
     }
-    let peers = [("auth", &plan.peers.auth), ("posts", &plan.peers.posts), ("feed", &plan.peers.feed)];
+    let peers = [("auth", &plan.peers.auth), ("profile", &plan.peers.profile), ("posts", &plan.peers.posts), ("feed", &plan.peers.feed)];
     peers
         .into_iter()
         .map(|(name, url)| match local.remove(name) {
@@ -76,6 +76,7 @@ pub(super) fn published(
 pub fn api(service: &str) -> anyhow::Result<Api> {
     Ok(match service {
         "auth" => auth::api()?,
+        "profile" => profile::api()?,
         "posts" => posts::api()?,
         "feed" => feed::api()?,
         _ => anyhow::bail!("there is no service {service} with routes"),

@@ -8,7 +8,7 @@ use crate::cli::Openapi;
 use crate::settings::SettingsError;
 
 /// Services that have routes of their own.
-const DOCUMENTED: [&str; 3] = ["auth", "posts", "feed"];
+const DOCUMENTED: [&str; 4] = ["auth", "profile", "posts", "feed"];
 
 /// Prints it.
 ///

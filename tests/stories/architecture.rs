@@ -19,7 +19,7 @@ fn root() -> PathBuf {
 }
 
 const SHARED: [&str; 3] = ["kit", "backends", "contracts"];
-const SERVICES: [&str; 3] = ["auth", "posts", "feed"];
+const SERVICES: [&str; 4] = ["auth", "profile", "posts", "feed"];
 
 /// What each crate of ours may use of ours.
 fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
@@ -29,7 +29,7 @@ fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
         "contracts" => &["kit", "backends"],
         "gateway" => &["kit", "contracts"],
         service if SERVICES.contains(&service) => &SHARED,
-        "schoolyard" | "bench" => &["kit", "backends", "contracts", "gateway", "auth", "posts", "feed"],
+        "schoolyard" | "bench" => &["kit", "backends", "contracts", "gateway", "auth", "profile", "posts", "feed"],
         _ => return None,
     };
     Some(names.iter().copied().collect())

@@ -58,7 +58,7 @@ async fn wrong_settings_end_with_2_and_name_the_setting_and_the_cure() {
     let taken = taken.local_addr().unwrap().to_string();
     let key = "0123456789abcdef0123456789abcdef";
     for (args, settings, said) in [
-        (&["serve", "auht"][..], vec![], "there are: auth, posts, feed, gateway"),
+        (&["serve", "auht"][..], vec![], "there are: auth, profile, posts, feed, gateway"),
         (&["serve"], vec![("SCHOOLYARD_SERVER__LISTN", "x")], "SCHOOLYARD_SERVER__LISTEN"),
         (&["serve"], vec![("SCHOOLYARD_SERVER__LISTEN", "here")], "server.listen"),
         (&["serve"], vec![("SCHOOLYARD_SERVER__LISTEN", taken.as_str())], "server.listen"),
@@ -123,7 +123,7 @@ async fn the_api_document_is_printed_without_any_data() {
     assert_eq!(printed.code, 0, "{}", printed.stderr);
     let document: serde_json::Value = serde_json::from_str(&printed.stdout).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    for path in ["/api/auth/login", "/api/posts", "/api/activity-stream"] {
+    for path in ["/api/auth/login", "/api/profile", "/api/posts", "/api/activity-stream"] {
         assert!(document["paths"][path].is_object(), "{path} is missing");
     }
     assert!(!data.path().join("not-made").exists());

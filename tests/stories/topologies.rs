@@ -48,6 +48,16 @@ async fn story(topology: Topology) -> Vec<String> {
     let t = &mut teller;
     t.tell(&teacher, Method::GET, "/api/auth/me", None, &[]).await;
     t.tell(&teacher, Method::GET, "/api/v1/users/validate-token/", None, &[]).await;
+    let ines = json!({"first_name": "Ines", "last_name": "Roy", "dob": "1985-04-01", "language": "de-ch", "preferences": {"theme": "dark"}});
+    t.tell(&teacher, Method::GET, "/api/profile", None, &[]).await.expect(404);
+    t.tell(&teacher, Method::POST, "/api/profile", Some(ines.clone()), &[]).await.expect(200);
+    t.tell(&teacher, Method::POST, "/api/v1/profile/", Some(ines), &[]).await.expect(409);
+    t.tell(&teacher, Method::PUT, "/api/profile", Some(json!({"dob": null, "bio": "<b>"})), &[]).await.expect(200);
+    t.tell(&teacher, Method::PUT, "/api/profile", Some(json!({"bio": "x"})), &[("If-Match", "\"v1\"")]).await.expect(412);
+    t.tell(&teacher, Method::PUT, "/api/profile", Some(json!({"dob": "2027-02-29", "mood": 1})), &[]).await.expect(422);
+    t.tell(&student, Method::GET, &format!("/api/profile/{}", teacher.id), None, &[]).await.expect(200);
+    t.tell(&student, Method::GET, &format!("/api/profile?ids={},{},999", teacher.id, student.id), None, &[]).await.expect(200);
+    t.tell(&student, Method::GET, "/api/profile/nonsense", None, &[]).await.expect(404);
     let first = json!({"title": "Trip", "content": "<p onclick=x>Bring a <b>coat</b></p>", "tags": ["Trip", "friday"], "audience": ["school"]});
     let created = t.tell(&teacher, Method::POST, "/api/posts", Some(first.clone()), &[("Idempotency-Key", "k1")]).await.expect(200).json();
     t.tell(&teacher, Method::POST, "/api/v1/posts/", Some(first), &[("Idempotency-Key", "k1")]).await.expect(200);

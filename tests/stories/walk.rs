@@ -42,6 +42,37 @@ async fn walk(topology: Topology) {
     let missing = nobody.get("/api/auth/validate").await.expect(401);
     assert_eq!(missing.json()["detail"], "No authorization header");
 
+    // profile: one's own, by the token alone; a second one is 409
+    let fields = json!({
+        "first_name": "Max", "last_name": "Mustermann", "dob": "1990-05-17", "address": "Main street 1", "city": "Springfield", "state": "IL",
+        "zip_code": "62701", "country": "USA", "phone": "+1 555 0100", "bio": "Builds things", "preferences": "{\"theme\": \"dark\"}",
+    });
+    assert_eq!(max.get("/api/profile").await.expect(404).json()["detail"], "Profile not found");
+    let profile = max.post("/api/profile", fields.clone()).await.expect(200).json();
+    for (name, value) in fields.as_object().unwrap().iter().filter(|(name, _)| *name != "preferences") {
+        assert_eq!(&profile[name], value, "{name}");
+    }
+    assert_eq!((&profile["id"], &profile["user_id"]), (&account["id"], &account["id"]));
+    assert_eq!(profile["preferences"], json!({"theme": "dark"}));
+    for name in ["created_at", "updated_at"] {
+        assert!(profile[name].as_str().unwrap().ends_with('Z'), "{name}");
+    }
+    assert_eq!(max.post("/api/profile", fields).await.expect(409).json()["detail"], "Profile already exists for this user");
+    assert_eq!(max.get("/api/profile").await.expect(200).json(), profile);
+    school.clock.advance(chrono::TimeDelta::seconds(1));
+    let moved = max.put("/api/profile", json!({"user_id": account["id"], "city": "Chicago", "phone": null})).await.expect(200).json();
+    assert_eq!((&moved["city"], &moved["phone"], &moved["bio"]), (&json!("Chicago"), &json!(null), &profile["bio"]));
+    assert_eq!(moved["created_at"], profile["created_at"]);
+    assert_ne!(moved["updated_at"], profile["updated_at"]);
+    max.put("/api/profile", json!({"user_id": eva.id, "city": "Mine"})).await.expect(403);
+    eva.get("/api/profile").await.expect(404);
+    eva.post("/api/profile", json!({})).await.expect(200);
+    assert_eq!(eva.delete("/api/profile").await.expect(200).json(), json!({"message": "Profile deleted successfully"}));
+    for answer in [eva.get("/api/profile").await, eva.put("/api/profile", json!({})).await, eva.delete("/api/profile").await] {
+        assert_eq!(answer.expect(404).json()["detail"], "Profile not found");
+    }
+    assert_eq!(nobody.get("/api/profile").await.expect(401).json()["detail"], "No authorization header");
+
     // posts: written with a token, read without
     let post = json!({"title": "Hello", "content": "<p>First <script>x</script>post</p>", "tags": ["intro"]});
     let post = max.post("/api/posts", post).await.expect(200).json();
@@ -101,7 +132,7 @@ async fn walk(topology: Topology) {
     assert_eq!((&page["items"], &page["total"]), (&json!([]), &json!(0)));
 
     // health, also where that system's documents use it
-    for path in ["/health", "/api/auth/health", "/api/posts/health"] {
+    for path in ["/health", "/api/auth/health", "/api/profile/health", "/api/posts/health"] {
         assert_eq!(nobody.get(path).await.expect(200).json()["status"], "healthy", "{path}");
     }
     school.stop().await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use backends::Db;
 use backends::bus::{Bus, Record, dead_letters};
+use backends::consumer::Progress;
 use contracts::{Role, Roles, topics};
 use kit::{MockClock, SeededIds};
 use schoolyard::assembly::{self, Accounts, Assembly, Host, Plan};
@@ -39,6 +40,7 @@ pub struct School {
     pub clock: MockClock,
     bases: BTreeMap<&'static str, String>,
     accounts: Accounts,
+    followed: Progress,
     applied: feed::Applied,
     stores: Vec<Db>,
     bus: Arc<dyn Bus>,
@@ -67,7 +69,7 @@ impl School {
         match topology {
             Topology::Together => builder.add("gateway", Target::All).await,
             Topology::Apart => {
-                for service in ["auth", "posts", "feed", "gateway"] {
+                for service in ["auth", "profile", "posts", "feed", "gateway"] {
                     builder.add(service, Target::Only(vec![service.to_owned()])).await;
                 }
             }
@@ -129,15 +131,24 @@ impl School {
     /// Until every event written so far is applied by the feed.
     pub async fn caught_up(&self) {
         let waiting = async {
-            for store in &self.stores {
-                while backends::outbox::depth(store).await.unwrap() > 0 {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            }
+            self.sent().await;
+            // Profile makes events of its own out of those of auth.
+            let accounts = self.bus.ends(&[topics::AUTH_EVENTS.name]).await.unwrap();
+            assert!(self.followed.reached(&accounts).await, "profile has ended");
+            self.sent().await;
             let ends = self.bus.ends(&[topics::POSTS_EVENTS.name, topics::AUTH_EVENTS.name]).await.unwrap();
             self.applied.reached(&ends).await.unwrap();
         };
         tokio::time::timeout(PATIENCE, waiting).await.expect("the feed catches up");
+    }
+
+    /// Until every event written so far is on the bus.
+    async fn sent(&self) {
+        for store in &self.stores {
+            while backends::outbox::depth(store).await.unwrap() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
     }
 
     /// Puts a message on the bus as a foreign producer does: no key, no headers, no id.
@@ -185,6 +196,7 @@ struct Builder {
     bases: BTreeMap<&'static str, String>,
     bus: Option<Arc<dyn Bus>>,
     accounts: Option<Accounts>,
+    followed: Option<Progress>,
     applied: Option<feed::Applied>,
     stores: Vec<Db>,
     stop: CancellationToken,
@@ -195,7 +207,7 @@ impl Builder {
     async fn new(more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (mut listeners, mut bases) = (BTreeMap::new(), BTreeMap::new());
-        for service in ["auth", "posts", "feed", "gateway"] {
+        for service in ["auth", "profile", "posts", "feed", "gateway"] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             bases.insert(service, format!("http://{}", listener.local_addr().unwrap()));
             listeners.insert(service, listener);
@@ -205,9 +217,11 @@ impl Builder {
             ("SCHOOLYARD_DATA", folder.path().display().to_string()),
             ("SECRET_KEY", SECRET.to_owned()),
             ("SCHOOLYARD_AUTH__STORE", path("auth.db")),
+            ("SCHOOLYARD_PROFILE__STORE", path("profile.db")),
             ("SCHOOLYARD_POSTS__STORE", path("posts.db")),
             ("SCHOOLYARD_BUS__URL", path("bus.db")),
             ("SCHOOLYARD_PEERS__AUTH", bases["auth"].clone()),
+            ("SCHOOLYARD_PEERS__PROFILE", bases["profile"].clone()),
             ("SCHOOLYARD_PEERS__POSTS", bases["posts"].clone()),
             ("SCHOOLYARD_PEERS__FEED", bases["feed"].clone()),
             ("SCHOOLYARD_PEERS__CREDENTIAL", CREDENTIAL.to_owned()),
@@ -232,6 +246,7 @@ impl Builder {
             bases,
             bus: None,
             accounts: None,
+            followed: None,
             applied: None,
             stores: Vec::new(),
             stop: CancellationToken::new(),
@@ -251,9 +266,10 @@ impl Builder {
             ids: SeededIds::shared(7, self.clock.shared()),
             bus: self.bus.clone(),
         };
-        let Assembly { server, workers, accounts, applied, stores, bus, .. } = assembly::build(plan, data.as_ref(), host).await.unwrap();
+        let Assembly { server, workers, accounts, followed, applied, stores, bus, .. } = assembly::build(plan, data.as_ref(), host).await.unwrap();
         self.bus = self.bus.take().or(bus);
         self.accounts = self.accounts.take().or(accounts);
+        self.followed = self.followed.take().or(followed);
         self.applied = self.applied.take().or(applied);
         self.stores.extend(stores.into_iter().map(|(_, store)| store));
         let listener = self.listeners.remove(service).unwrap();
@@ -277,6 +293,7 @@ impl Builder {
             clock: self.clock,
             bases: self.bases,
             accounts,
+            followed: self.followed.expect("profile runs somewhere"),
             applied: self.applied.expect("the feed runs somewhere"),
             stores: self.stores,
             bus: self.bus.expect("a bus is open"),
