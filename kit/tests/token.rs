@@ -298,3 +298,16 @@ fn short_and_published_secrets_are_refused_without_being_shown() {
     assert!(!error("pUJ0lOnBfFDMdE3").to_string().contains("pUJ0"));
     assert!(!format!("{:?}", ring(SECRET)).contains("0123456789abcdef"));
 }
+
+#[test]
+fn a_derived_secret_belongs_to_its_key_and_purpose_and_outlives_the_key_as_a_retiring_one() {
+    let old = ring(SECRET).derived("links");
+    assert_eq!((old.len(), &old), (1, &ring(SECRET).derived("links")));
+    assert_ne!(old, ring(SECRET).derived("other links"));
+    let after = ring(OTHER)
+        .and_retiring(&SecretString::from(SECRET))
+        .unwrap();
+    let secrets = after.derived("links");
+    assert_eq!(secrets, [ring(OTHER).derived("links")[0], old[0]]);
+    assert_ne!(secrets[0], secrets[1]);
+}

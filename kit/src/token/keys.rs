@@ -100,6 +100,24 @@ impl KeyRing {
         &self.audience
     }
 
+    /// Secrets for another purpose than tokens, one of each key, that of the signing one first: who makes something with
+    /// the first and takes what any of them made lives through a change of keys, as tokens do. Two purposes have
+    /// nothing in common, and none can be turned back into a key or into a token.
+    ///
+    /// # Panics
+    /// Never: an HMAC takes every message.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> Vec<[u8; 32]> {
+        // no token is signed over text with a NUL in it
+        let message = format!("derived\0{purpose}");
+        let derive = |key: &Key| {
+            let mac = jsonwebtoken::crypto::sign(message.as_bytes(), &key.signing, key.algorithm)
+                .expect("an HMAC takes every message");
+            Sha256::digest(mac.as_bytes()).into()
+        };
+        self.keys.iter().map(derive).collect()
+    }
+
     /// Signs the claims as they are.
     ///
     /// # Panics
