@@ -251,3 +251,92 @@ async fn metrics_are_answered_on_a_listener_of_their_own_until_the_server_stops(
     server.done.await.unwrap().unwrap();
     assert!(TcpStream::connect(metrics).await.is_err());
 }
+
+/// A stream that says what it was given, and then nothing for ever.
+fn stream(first: &'static [u8]) -> Router {
+    let endless = move || async move {
+        let first = futures_util::stream::iter([Ok::<_, std::io::Error>(first)]);
+        let body = axum::body::Body::from_stream(futures_util::StreamExt::chain(
+            first,
+            futures_util::stream::pending(),
+        ));
+        ([("content-type", "text/event-stream")], body)
+    };
+    Router::new().route("/events", get(endless))
+}
+
+#[tokio::test]
+async fn an_event_stream_ends_with_the_soft_stop_and_keeps_nobody_waiting() {
+    let server = start(stream(b": hello\n\n"), edge(), vec![]).await;
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client
+        .write_all(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = vec![0; 16 * 1024];
+    let mut length = 0;
+    while !String::from_utf8_lossy(&answer[..length]).contains(": hello") {
+        length += client.read(&mut answer[length..]).await.unwrap();
+    }
+    server.shutdown.soft.cancel();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await.unwrap();
+    assert!(
+        rest.ends_with(b"0\r\n\r\n"),
+        "the end is a whole one: {rest:?}"
+    );
+    server.done.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn event_streams_do_not_count_as_requests_being_answered() {
+    let mut edge = edge();
+    edge.limits.in_flight = 2;
+    let server = Server::new("test", stream(b""), edge);
+    let mut open = Vec::new();
+    for _ in 0..10 {
+        let response = server
+            .call(
+                http::Request::get("/events")
+                    .body(axum::body::Body::empty())
+                    .unwrap(),
+            )
+            .await;
+        assert_eq!(response.status(), 200);
+        open.push(response);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+    static CHUNK: [u8; 65536] = [b'x'; 65536];
+    let gone = Arc::new(Notify::new());
+    struct Told(Arc<Notify>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+    let told = gone.clone();
+    let endless = move || {
+        let told = Told(told.clone());
+        async move {
+            let chunks = futures_util::stream::repeat_with(move || {
+                let _alive = &told;
+                Ok::<_, std::io::Error>(&CHUNK[..])
+            });
+            axum::body::Body::from_stream(chunks)
+        }
+    };
+    let mut edge = edge();
+    edge.limits.write_time = Duration::from_millis(100);
+    let server = start(Router::new().route("/much", get(endless)), edge, vec![]).await;
+    let mut client = TcpStream::connect(server.address).await.unwrap();
+    client
+        .write_all(b"GET /much HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    gone.notified().await;
+    server.shutdown.soft.cancel();
+    server.done.await.unwrap().unwrap();
+}

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::edge::{Limits, Server};
+use super::patient::Patient;
 
 /// How a server's connections are to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +41,10 @@ pub(super) fn http1(limits: &Limits) -> http1::Builder {
 pub(super) async fn serve(
     server: Server,
     builder: http1::Builder,
-    stream: TcpStream,
+    stream: Patient<TcpStream>,
     from: SocketAddr,
     mut phase: watch::Receiver<Phase>,
 ) {
-    // small answers must not wait for the acknowledgement of the one before
-    let _ = stream.set_nodelay(true);
     let answer = service_fn(move |req: Request<Incoming>| {
         let server = server.clone();
         async move {

@@ -10,9 +10,11 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::{Request, StatusCode};
+use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::context::{CURRENT, Context};
+use super::endless;
 use super::finish::{self, Exchange};
 use super::meter::Meter;
 use super::request_id::taken_or_made;
@@ -70,6 +72,8 @@ pub struct Limits {
     pub headers: usize,
     /// Time until the headers are there (30 s).
     pub header_time: Duration,
+    /// Time a client may take nothing of an answer that waits for it (30 s).
+    pub write_time: Duration,
     /// Time that requests and jobs have to finish after the wish to stop (30 s).
     pub shutdown_grace: Duration,
     /// Time between the wish to stop and the refusal of new connections, while it is not ready (none).
@@ -84,6 +88,7 @@ impl Default for Limits {
             in_flight: 1024,
             headers: 16 * 1024,
             header_time: Duration::from_secs(30),
+            write_time: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(30),
             shutdown_delay: Duration::ZERO,
         }
@@ -103,6 +108,8 @@ pub(super) struct Inner {
     meter: Meter,
     in_flight: AtomicUsize,
     pub(super) draining: Arc<AtomicBool>,
+    /// Cancelled when the requests that run are to finish: what would never end ends then.
+    pub(super) finishing: CancellationToken,
 }
 
 impl Server {
@@ -119,6 +126,7 @@ impl Server {
             meter,
             in_flight: AtomicUsize::new(0),
             draining: Arc::default(),
+            finishing: CancellationToken::new(),
         };
         Self {
             inner: Arc::new(inner),
@@ -174,7 +182,7 @@ impl Server {
             }
         };
         finish::finish(
-            response,
+            endless::until(&inner.finishing, response),
             &Exchange {
                 method,
                 cx: &cx,

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Phase};
 use super::edge::{Server, said};
+use super::patient::Patient;
 use crate::metrics::Metrics;
 use crate::service::Worker;
 use crate::shutdown::Shutdown;
@@ -25,7 +26,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 impl Server {
     /// Serves connections and runs the workers until it is told to stop: softly, it takes no more connections, finishes
-    /// the requests that run, then stops the workers; after `limits.shutdown_grace` or a hard stop it waits no longer.
+    /// the requests that run, but for event streams, which it ends, then stops the workers; after `limits.shutdown_grace` or a hard stop it waits no longer.
     ///
     /// A `CancellationToken` alone is a soft stop; the pair of [`on_signals`](crate::shutdown::on_signals) is both.
     ///
@@ -69,6 +70,7 @@ impl Server {
         // it has dropped the listener when this returns
         let _ = (&mut accepting).await;
         phase.send_replace(Phase::Draining);
+        self.inner.finishing.cancel();
         connections.close();
         let finish = async {
             connections.wait().await;
@@ -138,14 +140,17 @@ async fn accept(
     connections: TaskTracker,
     phases: watch::Receiver<Phase>,
 ) {
-    let builder = connection::http1(&server.inner.edge.limits);
+    let limits = &server.inner.edge.limits;
+    let (builder, patience) = (connection::http1(limits), limits.write_time);
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
+                // small answers must not wait for the acknowledgement of the one before
+                let _ = stream.set_nodelay(true);
                 let serving = connection::serve(
                     server.clone(),
                     builder.clone(),
-                    stream,
+                    Patient::new(stream, patience),
                     from,
                     phases.clone(),
                 );
