@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use contracts::{
     Decision, Identity, Presented, Verified,
     bearer::{bearer, no_credential},
+    clients::IdentityHeaders,
     verifier::{invalid_token, refused},
 };
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
@@ -108,35 +109,36 @@ impl Auth {
         if person.current {
             return Ok(person.presented.clone());
         }
-        self.handed_on(person)
+        self.handed_on(person)?
             .fresh
             .clone()
             .ok_or_else(invalid_token)
     }
 
     /// What is handed on for this session, made anew only when the token or the account is another one than last time.
-    fn handed_on(&self, person: &Recognised) -> Arc<HandedOn> {
+    fn handed_on(&self, person: &Recognised) -> Result<Arc<HandedOn>, Problem> {
         let (account, session, exp) = (
             &person.known.account,
             &person.live.session,
             person.claims.exp,
         );
         if let Some(made) = person.live.handed_on(account.version, exp, person.current) {
-            return made;
+            return Ok(made);
         }
+        let who = Verified {
+            user: account.id,
+            email: account.email.clone(),
+            username: account.username.clone(),
+            roles: account.roles,
+            session: session.id,
+            expires_at: chrono::DateTime::from_timestamp(exp, 0).unwrap_or(session.absolute_expiry),
+        };
         let made = Arc::new(HandedOn {
             version: account.version,
             exp,
             current: person.current,
-            who: Arc::new(Verified {
-                user: account.id,
-                email: account.email.clone(),
-                username: account.username.clone(),
-                roles: account.roles,
-                session: session.id,
-                expires_at: chrono::DateTime::from_timestamp(exp, 0)
-                    .unwrap_or(session.absolute_expiry),
-            }),
+            headers: Arc::new(IdentityHeaders::of(&who)?),
+            who: Arc::new(who),
             fresh: if person.current {
                 None
             } else {
@@ -144,7 +146,7 @@ impl Auth {
             },
         });
         person.live.hand_on(made.clone());
-        made
+        Ok(made)
     }
 
     fn query_token(&self, query: Option<&str>) -> Option<String> {
@@ -183,8 +185,10 @@ impl Identity for Auth {
             Caller::Anonymous => Ok(Decision::Anonymous),
             Caller::Person(person) => {
                 let authorization = self.authorization(&person)?;
+                let made = self.handed_on(&person)?;
                 Ok(Decision::Identified {
-                    who: self.handed_on(&person).who.clone(),
+                    who: made.who.clone(),
+                    headers: made.headers.clone(),
                     authorization,
                 })
             }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contracts::{UserId, Verified};
+use contracts::{UserId, Verified, clients::IdentityHeaders};
 use http::HeaderValue;
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
@@ -75,6 +75,8 @@ pub struct HandedOn {
     pub current: bool,
     /// Who.
     pub who: Arc<Verified>,
+    /// The same as headers.
+    pub headers: Arc<IdentityHeaders>,
     /// A fresh token, where the presented one is not current.
     pub fresh: Option<HeaderValue>,
 }
@@ -261,6 +263,7 @@ mod tests {
             last_name: String::new(),
             roles,
             active: true,
+            login_enabled: true,
             version,
             created_at: at(0),
         }

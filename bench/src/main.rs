@@ -52,6 +52,10 @@ enum Command {
     },
 }
 
+// The limits get what the server has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::All { rounds, seconds, posts, raw } => {

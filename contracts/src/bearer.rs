@@ -29,6 +29,22 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     Ok(Some(token))
 }
 
+/// The characters of a token (RFC 9110 section 11.2): a table, since every request with a credential is read with it.
+const TOKEN68: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut other = 0;
+    while other < 7 {
+        table[b"-._~+/="[other] as usize] = true;
+        other += 1;
+    }
+    table
+};
+
 /// 401: no credential where one is needed.
 #[must_use]
 pub fn no_credential() -> Problem {

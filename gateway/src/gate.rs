@@ -132,7 +132,7 @@ async fn call(
 ) -> Result<Response, Problem> {
     let stays_here = matches!(route.target, Target::Local(_));
     if let Some(decision) = decision {
-        identity::hand_on(&mut req, decision, stays_here)?;
+        identity::hand_on(&mut req, decision, stays_here);
     }
     match &route.target {
         Target::Local(router) => {

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use contracts::access::{X_SESSION_ID, X_USER_EMAIL, X_USER_ID, X_USER_ROLES};
 use contracts::{Decision, Identity, Presented, Verified};
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Request};
+use http::Request;
 use kit::problem::Problem;
 use kit::routes::Access;
 
@@ -50,50 +49,22 @@ fn as_refusal(problem: Problem) -> Problem {
 
 /// Writes the decision into the request: exactly one of each identity header, or none at all. The proof itself
 /// ([`Verified`]) goes into the extensions only where the request stays in this process.
-///
-/// # Errors
-/// 500 when the account holds what no header can carry.
-pub fn hand_on(
-    req: &mut Request<Body>,
-    decision: Decision,
-    stays_here: bool,
-) -> Result<(), Problem> {
+pub fn hand_on(req: &mut Request<Body>, decision: Decision, stays_here: bool) {
     match decision {
         Decision::Anonymous => {
             req.headers_mut().remove(AUTHORIZATION);
         }
-        Decision::Identified { who, authorization } => {
-            set_headers(req.headers_mut(), &who, authorization)?;
+        Decision::Identified {
+            who,
+            headers,
+            authorization,
+        } => {
+            headers.set(req.headers_mut());
+            req.headers_mut().insert(AUTHORIZATION, authorization);
             kit::server::note_user(who.user.0);
             if stays_here {
                 req.extensions_mut().insert::<Arc<Verified>>(who);
             }
         }
     }
-    Ok(())
-}
-
-fn set_headers(
-    headers: &mut HeaderMap,
-    who: &Verified,
-    authorization: HeaderValue,
-) -> Result<(), Problem> {
-    let email = who.email.as_deref().unwrap_or_default();
-    headers.insert(X_USER_ID, HeaderValue::from(who.user.0));
-    headers.insert(
-        X_USER_EMAIL,
-        HeaderValue::from_bytes(email.as_bytes()).map_err(Problem::internal)?,
-    );
-    headers.insert(
-        X_USER_ROLES,
-        HeaderValue::try_from(who.roles.header()).map_err(Problem::internal)?,
-    );
-    let mut session = [0; uuid::fmt::Hyphenated::LENGTH];
-    let session = who.session.as_hyphenated().encode_lower(&mut session);
-    headers.insert(
-        X_SESSION_ID,
-        HeaderValue::from_str(session).map_err(Problem::internal)?,
-    );
-    headers.insert(AUTHORIZATION, authorization);
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The log of a process.
 
+mod human;
 mod json;
 mod lines;
 
@@ -12,6 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Section;
 
+pub use human::HumanLines;
 pub use json::JsonLines;
 pub use lines::LogGuard;
 
@@ -78,7 +80,12 @@ pub fn init(format: LogFormat, filter: &str) -> Result<LogGuard, TelemetryError>
             .with(layer.event_format(JsonLines).with_writer(lines))
             .try_init(),
         LogFormat::Human => registry
-            .with(layer.compact().with_ansi(io::stderr().is_terminal()).with_writer(lines))
+            .with(
+                layer
+                    .event_format(HumanLines)
+                    .with_ansi(io::stderr().is_terminal())
+                    .with_writer(lines),
+            )
             .try_init(),
     }
     .map_err(|_| TelemetryError::Twice)?;

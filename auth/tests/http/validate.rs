@@ -172,11 +172,11 @@ backends::on_every_database! {
         assert!(matches!(decide(&headers, true).await.unwrap(), Decision::Anonymous));
         headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
         headers.insert("x-user-id", HeaderValue::from_static("1"));
-        let Decision::Identified { who, authorization } = decide(&headers, false).await.unwrap() else { panic!("a person was presented") };
+        let Decision::Identified { who, authorization, .. } = decide(&headers, false).await.unwrap() else { panic!("a person was presented") };
         assert_eq!((who.user.0, who.roles.contains(Role::Teacher), authorization.to_str().unwrap()), (ines, true, format!("Bearer {token}").as_str()));
         let head = school.token("head").await;
         school.call(Method::PUT, &format!("/api/auth/users/{ines}/roles"), &head, Some(json!({"roles": [], "reason": "r"}))).await;
-        let Decision::Identified { who, authorization } = decide(&headers, false).await.unwrap() else { panic!("a person was presented") };
+        let Decision::Identified { who, authorization, .. } = decide(&headers, false).await.unwrap() else { panic!("a person was presented") };
         assert!(!who.roles.contains(Role::Teacher));
         assert_ne!(authorization.to_str().unwrap(), format!("Bearer {token}"));
         headers.append(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());

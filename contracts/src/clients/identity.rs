@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use kit::problem::Problem;
 
 use crate::access::{X_SESSION_ID, X_USER_EMAIL, X_USER_ID, X_USER_ROLES};
@@ -39,6 +39,8 @@ pub enum Decision {
     Identified {
         /// Who, with the roles auth has committed.
         who: Arc<Verified>,
+        /// The same as headers, made once and handed on many times.
+        headers: Arc<IdentityHeaders>,
         /// `Bearer <token>` to hand on: the presented one, or a fresh one where that one carries older roles.
         authorization: HeaderValue,
     },
@@ -50,6 +52,34 @@ impl fmt::Debug for Decision {
         match self {
             Self::Anonymous => f.write_str("Anonymous"),
             Self::Identified { who, .. } => f.debug_tuple("Identified").field(&who.user).finish(),
+        }
+    }
+}
+
+/// A person as the identity headers say it.
+#[derive(Clone, Debug)]
+pub struct IdentityHeaders([(HeaderName, HeaderValue); 4]);
+
+impl IdentityHeaders {
+    /// Writes them.
+    ///
+    /// # Errors
+    /// 500 when the account holds what no header can carry; what auth accepts as an address or a role can.
+    pub fn of(who: &Verified) -> Result<Self, Problem> {
+        let text = |text: &str| HeaderValue::from_bytes(text.as_bytes()).map_err(Problem::internal);
+        Ok(Self([
+            (X_USER_ID, HeaderValue::from(who.user.0)),
+            (X_USER_EMAIL, text(who.email.as_deref().unwrap_or_default())?),
+            (X_USER_ROLES, text(&who.roles.header())?),
+            (X_SESSION_ID, text(&who.session.to_string())?),
+        ]))
+    }
+
+    /// Sets exactly one of each.
+    pub fn set(&self, headers: &mut HeaderMap) {
+        headers.reserve(self.0.len() + 1);
+        for (name, value) in &self.0 {
+            headers.insert(name, value.clone());
         }
     }
 }
@@ -137,7 +167,8 @@ fn decide(verifier: &Verifier, headers: &HeaderMap) -> Result<Decision, Problem>
             "auth answered with headers that do not match its token"
         )));
     }
-    Ok(Decision::Identified { who, authorization })
+    let headers = Arc::new(IdentityHeaders::of(&who)?);
+    Ok(Decision::Identified { who, headers, authorization })
 }
 
 fn unavailable(cause: impl Into<anyhow::Error>) -> Problem {

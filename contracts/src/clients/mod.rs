@@ -4,5 +4,5 @@
 mod identity;
 mod posts;
 
-pub use identity::{Decision, HttpIdentity, Identity, Presented};
+pub use identity::{Decision, HttpIdentity, Identity, IdentityHeaders, Presented};
 pub use posts::{ExportOrder, ExportRow, HttpPosts, PageFilters, PageQuery, Posts, Tombstone};

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::extract::{FromRequestParts, State};
 use chrono::{DateTime, Utc};
 use contracts::access::{Anyone, ClientAddress};
+use contracts::clients::IdentityHeaders;
 use contracts::{Decision, Identity, Presented, Role, Roles, UserId, Verified};
 use http::header::{AUTHORIZATION, COOKIE};
 use http::request::Parts;
@@ -52,8 +53,10 @@ impl Identity for FakeAuth {
         };
         let id: i64 = id.map_err(|_| Problem::unauthorized("Invalid token"))?;
         let authorization = HeaderValue::try_from(format!("Bearer of-{id}")).unwrap();
+        let who = Arc::new(person(id));
         Ok(Decision::Identified {
-            who: Arc::new(person(id)),
+            headers: Arc::new(IdentityHeaders::of(&who)?),
+            who,
             authorization,
         })
     }

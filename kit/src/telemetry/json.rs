@@ -31,7 +31,11 @@ where
         let now = SystemClock::default().now();
         let ts = now.to_rfc3339_opts(SecondsFormat::Micros, true);
         let level = level(*metadata.level());
-        write!(out, r#"{{"ts":"{ts}","level":"{level}","version":"{}","module":"#, crate::VERSION)?;
+        write!(
+            out,
+            r#"{{"ts":"{ts}","level":"{level}","version":"{}","module":"#,
+            crate::VERSION
+        )?;
         text(&mut out, metadata.target())?;
         let in_request = with_current(|request_id, service| {
             write!(out, r#","service":"{service}","request_id":"#)?;
@@ -40,7 +44,11 @@ where
         if let Some(written) = in_request {
             written?;
         }
-        let mut fields = Fields { out: &mut out, in_request: in_request.is_some(), result: Ok(()) };
+        let mut fields = Fields {
+            out: &mut out,
+            in_request: in_request.is_some(),
+            result: Ok(()),
+        };
         event.record(&mut fields);
         fields.result?;
         out.write_str("}\n")
@@ -115,7 +123,11 @@ impl Visit for Fields<'_, '_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no infinities and no NaN
         self.put(field, |out| {
-            if value.is_finite() { write!(out, "{value}") } else { out.write_str("null") }
+            if value.is_finite() {
+                write!(out, "{value}")
+            } else {
+                out.write_str("null")
+            }
         });
     }
 

@@ -84,9 +84,17 @@ impl Lines {
             out: Mutex::new(out),
         });
         let running = shared.clone();
-        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || running.run())?;
+        let thread = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || running.run())?;
         let lines = Self(shared);
-        Ok((lines.clone(), LogGuard { lines, thread: Some(thread) }))
+        Ok((
+            lines.clone(),
+            LogGuard {
+                lines,
+                thread: Some(thread),
+            },
+        ))
     }
 }
 
@@ -143,11 +151,17 @@ impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { shared: &self.0, now: false }
+        Line {
+            shared: &self.0,
+            now: false,
+        }
     }
 
     fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
-        Line { shared: &self.0, now: *metadata.level() <= Level::WARN }
+        Line {
+            shared: &self.0,
+            now: *metadata.level() <= Level::WARN,
+        }
     }
 }
 
@@ -178,8 +192,12 @@ mod tests {
                 let lines = &lines;
                 scope.spawn(move || {
                     for n in 0..500 {
-                        let mut line = Line { shared: &lines.0, now: n % 100 == 0 };
-                        line.write_all(format!("{writer} {n}\n").as_bytes()).unwrap();
+                        let mut line = Line {
+                            shared: &lines.0,
+                            now: n % 100 == 0,
+                        };
+                        line.write_all(format!("{writer} {n}\n").as_bytes())
+                            .unwrap();
                     }
                 });
             }
@@ -187,7 +205,10 @@ mod tests {
         drop(guard);
         let text = String::from_utf8(sink.0.lock().clone()).unwrap();
         for writer in 0..8 {
-            let own: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(&format!("{writer} "))).collect();
+            let own: Vec<_> = text
+                .lines()
+                .filter_map(|line| line.strip_prefix(&format!("{writer} ")))
+                .collect();
             let expected: Vec<_> = (0..500).map(|n| n.to_string()).collect();
             assert_eq!(own, expected);
         }
@@ -197,8 +218,18 @@ mod tests {
     fn a_warning_is_there_at_once_with_everything_before_it() {
         let sink = Sink::default();
         let (lines, _guard) = Lines::start(Box::new(sink.clone())).unwrap();
-        Line { shared: &lines.0, now: false }.write_all(b"before\n").unwrap();
-        Line { shared: &lines.0, now: true }.write_all(b"warning\n").unwrap();
+        Line {
+            shared: &lines.0,
+            now: false,
+        }
+        .write_all(b"before\n")
+        .unwrap();
+        Line {
+            shared: &lines.0,
+            now: true,
+        }
+        .write_all(b"warning\n")
+        .unwrap();
         assert_eq!(sink.0.lock().as_slice(), b"before\nwarning\n");
     }
 }
