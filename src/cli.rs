@@ -1,13 +1,20 @@
 //! The command line, as `--help` shows it.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 /// A school's everyday software on hardware the school owns.
 #[derive(Debug, Parser)]
-#[command(name = "schoolyard", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed while running, 2 wrong use or wrong settings.\n\
+#[command(
+    name = "schoolyard",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed while running, 2 wrong use or wrong settings.\n\
     Settings come from the defaults, then a TOML file (SCHOOLYARD_CONFIG), then SCHOOLYARD_<SECTION>__<KEY>.\n\
-    Data lives in SCHOOLYARD_DATA (default: ./schoolyard-data).")]
+    Data lives in SCHOOLYARD_DATA (default: ./schoolyard-data)."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -22,6 +29,9 @@ pub enum Command {
     /// Make and keep administrators.
     #[command(subcommand)]
     Admin(Admin),
+    /// Look at what could not be applied, give it a second chance, or let it go.
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Look at the settings, check them, or start a file with fresh secrets.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -59,6 +69,44 @@ pub enum Admin {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// `dlq`
+#[derive(Debug, Subcommand)]
+pub enum Dlq {
+    /// List the dead letters: events that a service could not read, with the reason.
+    List {
+        /// Only of this topic.
+        #[arg(long)]
+        topic: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// With the beginning of each event's content, which may be personal data.
+        #[arg(long)]
+        show: bool,
+    },
+    /// Publish the events again, after the cause is gone; what fails again becomes a new dead letter.
+    Replay(Chosen),
+    /// Let the dead letters go, for good.
+    Drop(Chosen),
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["offset", "all"])))]
+pub struct Chosen {
+    /// The topic, as `dlq list` names it.
+    pub topic: String,
+    /// The one with this offset in `dlq list`.
+    #[arg(long, value_name = "N")]
+    pub offset: Option<i64>,
+    /// All of the topic.
+    #[arg(long)]
+    pub all: bool,
+    /// Say what would be done, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `config`

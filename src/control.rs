@@ -29,16 +29,22 @@ pub const NAME: &str = "control.sock";
 /// When the socket cannot be made.
 pub fn worker(path: PathBuf, orders: Router) -> anyhow::Result<Worker> {
     match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).context("the old control socket cannot be removed"),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).context("the old control socket cannot be removed");
+        }
         _ => {}
     }
-    let listener = UnixListener::bind(&path).with_context(|| format!("the control socket {} cannot be made", path.display()))?;
+    let listener = UnixListener::bind(&path)
+        .with_context(|| format!("the control socket {} cannot be made", path.display()))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(Worker::new("control", move |stop: CancellationToken| async move {
-        serve(&listener, &orders, &stop).await;
-        let _ = std::fs::remove_file(&path);
-        Ok(())
-    }))
+    Ok(Worker::new(
+        "control",
+        move |stop: CancellationToken| async move {
+            serve(&listener, &orders, &stop).await;
+            let _ = std::fs::remove_file(&path);
+            Ok(())
+        },
+    ))
 }
 
 async fn serve(listener: &UnixListener, orders: &Router, stop: &CancellationToken) {
@@ -47,11 +53,14 @@ async fn serve(listener: &UnixListener, orders: &Router, stop: &CancellationToke
             () = stop.cancelled() => return,
             connection = listener.accept() => connection,
         };
-        let Ok((socket, _)) = connection else { continue };
+        let Ok((socket, _)) = connection else {
+            continue;
+        };
         let service = TowerToHyperService::new(orders.clone());
         let stop = stop.clone();
         tokio::spawn(async move {
-            let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+            let serving = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(socket), service);
             tokio::select! {
                 () = stop.cancelled() => {}
                 _ = serving => {}
@@ -72,10 +81,22 @@ impl Control {
         let path = data.join(NAME);
         let socket = match UnixStream::connect(&path).await {
             Ok(socket) => socket,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("the control socket {} cannot be opened", path.display())),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => {
+                return Err(error).with_context(|| {
+                    format!("the control socket {} cannot be opened", path.display())
+                });
+            }
         };
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
         tokio::spawn(connection);
         Ok(Some(Self(sender)))
     }
@@ -84,14 +105,26 @@ impl Control {
     ///
     /// # Errors
     /// What the server refused, in its words, or that it went away.
-    pub async fn order<A: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> anyhow::Result<A> {
+    pub async fn order<A: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<A> {
         let request = Request::post(path)
             .header(http::header::HOST, "control")
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
-        let answer = self.0.send_request(request).await.context("the server went away before it answered")?;
+        let answer = self
+            .0
+            .send_request(request)
+            .await
+            .context("the server went away before it answered")?;
         let (parts, body) = answer.into_parts();
-        let bytes = body.collect().await.context("the server went away before it answered")?.to_bytes();
+        let bytes = body
+            .collect()
+            .await
+            .context("the server went away before it answered")?
+            .to_bytes();
         if parts.status != StatusCode::OK {
             return Err(Problem::from_wire(parts.status, &parts.headers, &bytes).into());
         }
@@ -109,15 +142,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
         let orders = Router::new()
-            .route("/double", post(|kit::Json(n): kit::Json<i64>| async move { kit::Json(n * 2) }))
-            .route("/refuse", post(|| async { Problem::conflict("taken", "already there") }));
+            .route(
+                "/double",
+                post(|kit::Json(n): kit::Json<i64>| async move { kit::Json(n * 2) }),
+            )
+            .route(
+                "/refuse",
+                post(|| async { Problem::conflict("taken", "already there") }),
+            );
         let stop = CancellationToken::new();
         let running = tokio::spawn(worker(path.clone(), orders).unwrap().run(stop.clone()));
 
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let mut control = Control::connect(folder.path()).await.unwrap().expect("a server runs");
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let mut control = Control::connect(folder.path())
+            .await
+            .unwrap()
+            .expect("a server runs");
         assert_eq!(control.order::<i64>("/double", &21).await.unwrap(), 42);
-        let refused = control.order::<i64>("/refuse", &1).await.unwrap_err().to_string();
+        let refused = control
+            .order::<i64>("/refuse", &1)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("already there"), "{refused}");
 
         stop.cancel();

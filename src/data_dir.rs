@@ -17,7 +17,9 @@ pub struct DataDir {
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// Another process uses it (`data_dir_locked`).
-    #[error("data_dir_locked: {path} is in use by process {pid}; stop that server first, or set SCHOOLYARD_DATA to another folder")]
+    #[error(
+        "data_dir_locked: {path} is in use by process {pid}; stop that server first, or set SCHOOLYARD_DATA to another folder"
+    )]
     Locked {
         /// The folder.
         path: String,
@@ -25,7 +27,9 @@ pub enum DataDirError {
         pid: String,
     },
     /// It cannot be made or opened.
-    #[error("the data directory {path} cannot be used: {cause}; set SCHOOLYARD_DATA to a folder this user may write")]
+    #[error(
+        "the data directory {path} cannot be used: {cause}; set SCHOOLYARD_DATA to a folder this user may write"
+    )]
     Unusable {
         /// The folder.
         path: String,
@@ -40,8 +44,15 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn lock(path: &Path) -> Result<Self, DataDirError> {
-        let unusable = |cause| DataDirError::Unusable { path: path.display().to_string(), cause };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+        let unusable = |cause| DataDirError::Unusable {
+            path: path.display().to_string(),
+            cause,
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
         let mut lock = open_private(&path.join("lock"), false).map_err(unusable)?;
         match lock.try_lock() {
@@ -50,12 +61,21 @@ impl DataDir {
                 let mut pid = String::new();
                 let read = lock.read_to_string(&mut pid);
                 let known = read.is_ok() && !pid.trim().is_empty();
-                let pid = if known { pid.trim().to_owned() } else { "unknown".to_owned() };
-                return Err(DataDirError::Locked { path: path.display().to_string(), pid });
+                let pid = if known {
+                    pid.trim().to_owned()
+                } else {
+                    "unknown".to_owned()
+                };
+                return Err(DataDirError::Locked {
+                    path: path.display().to_string(),
+                    pid,
+                });
             }
             Err(TryLockError::Error(cause)) => return Err(unusable(cause)),
         }
-        lock.set_len(0).and_then(|()| lock.rewind()).map_err(unusable)?;
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .map_err(unusable)?;
         writeln!(lock, "{}", std::process::id()).map_err(unusable)?;
         Ok(Self { path, _lock: lock })
     }
@@ -76,9 +96,16 @@ impl DataDir {
     ///
     /// # Errors
     /// [`DataDirError::Unusable`].
-    pub fn secret(&self, name: &str, make: impl FnOnce() -> String) -> Result<String, DataDirError> {
+    pub fn secret(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> String,
+    ) -> Result<String, DataDirError> {
         let path = self.file(name);
-        let unusable = |cause| DataDirError::Unusable { path: path.display().to_string(), cause };
+        let unusable = |cause| DataDirError::Unusable {
+            path: path.display().to_string(),
+            cause,
+        };
         match fs::read_to_string(&path) {
             Ok(text) => return Ok(text.trim_end().to_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -88,16 +115,26 @@ impl DataDir {
         // Written beside and renamed: a crash leaves no half secret behind.
         let fresh = self.file(&format!("{name}.new"));
         let mut file = open_private(&fresh, true).map_err(unusable)?;
-        file.write_all(secret.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(unusable)?;
+        file.write_all(secret.as_bytes())
+            .and_then(|()| file.write_all(b"\n"))
+            .map_err(unusable)?;
         file.sync_all().map_err(unusable)?;
         fs::rename(&fresh, &path).map_err(unusable)?;
-        File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(unusable)?;
+        File::open(&self.path)
+            .and_then(|folder| folder.sync_all())
+            .map_err(unusable)?;
         Ok(secret)
     }
 }
 
 fn open_private(path: &Path, truncate: bool) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(truncate).mode(0o600).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(truncate)
+        .mode(0o600)
+        .open(path)
 }
 
 #[cfg(test)]
@@ -111,7 +148,10 @@ mod tests {
         let first = DataDir::lock(folder.path()).unwrap();
         let second = DataDir::lock(folder.path()).unwrap_err().to_string();
         assert!(second.starts_with("data_dir_locked: "), "{second}");
-        assert!(second.contains(&format!("process {}", std::process::id())), "{second}");
+        assert!(
+            second.contains(&format!("process {}", std::process::id())),
+            "{second}"
+        );
         drop(first);
         assert!(DataDir::lock(folder.path()).is_ok());
     }

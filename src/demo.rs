@@ -21,26 +21,108 @@ struct Who {
 }
 
 const PEOPLE: [Who; 8] = [
-    Who { username: "office", first_name: "Maren", last_name: "Holt", role: Role::Admin },
-    Who { username: "ines", first_name: "Ines", last_name: "Roy", role: Role::Teacher },
-    Who { username: "tom", first_name: "Tom", last_name: "Okafor", role: Role::Teacher },
-    Who { username: "sara", first_name: "Sara", last_name: "Lind", role: Role::Staff },
-    Who { username: "mia", first_name: "Mia", last_name: "Petrov", role: Role::Student },
-    Who { username: "omar", first_name: "Omar", last_name: "Haddad", role: Role::Student },
-    Who { username: "li", first_name: "Li", last_name: "Wen", role: Role::Student },
-    Who { username: "anna", first_name: "Anna", last_name: "Petrov", role: Role::Guardian },
+    Who {
+        username: "office",
+        first_name: "Maren",
+        last_name: "Holt",
+        role: Role::Admin,
+    },
+    Who {
+        username: "ines",
+        first_name: "Ines",
+        last_name: "Roy",
+        role: Role::Teacher,
+    },
+    Who {
+        username: "tom",
+        first_name: "Tom",
+        last_name: "Okafor",
+        role: Role::Teacher,
+    },
+    Who {
+        username: "sara",
+        first_name: "Sara",
+        last_name: "Lind",
+        role: Role::Staff,
+    },
+    Who {
+        username: "mia",
+        first_name: "Mia",
+        last_name: "Petrov",
+        role: Role::Student,
+    },
+    Who {
+        username: "omar",
+        first_name: "Omar",
+        last_name: "Haddad",
+        role: Role::Student,
+    },
+    Who {
+        username: "li",
+        first_name: "Li",
+        last_name: "Wen",
+        role: Role::Student,
+    },
+    Who {
+        username: "anna",
+        first_name: "Anna",
+        last_name: "Petrov",
+        role: Role::Guardian,
+    },
 ];
 
 /// Author, title, content, tags, audience.
-type Text = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+type Text = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
 
 const POSTS: [Text; 6] = [
-    ("office", "Welcome to the new term", "<p>The school is open from <b>7:30</b>. The new timetables hang beside the library.</p>", &["term"], &["school"]),
-    ("ines", "Trip to the science museum", "<p>We leave on Friday at 8:15 from the main gate. Bring:</p><ul><li>a packed lunch</li><li>a coat</li></ul>", &["trip", "science"], &["school"]),
-    ("tom", "Football practice moved", "<p>This week on <em>Thursday</em>, same time.</p>", &["sport"], &["school"]),
-    ("office", "Staff meeting", "<p>Wednesday at 15:30 in the library.</p>", &[], &["role:teacher", "role:staff"]),
-    ("office", "Parents' evening", "<p>On the 12th from 17:00. Please sign up in the office.</p>", &["parents"], &["role:guardian", "role:teacher"]),
-    ("tom", "Chess club looks for players", "<p>Mondays after school, room 14. Beginners are welcome.</p>", &["club"], &["school"]),
+    (
+        "office",
+        "Welcome to the new term",
+        "<p>The school is open from <b>7:30</b>. The new timetables hang beside the library.</p>",
+        &["term"],
+        &["school"],
+    ),
+    (
+        "ines",
+        "Trip to the science museum",
+        "<p>We leave on Friday at 8:15 from the main gate. Bring:</p><ul><li>a packed lunch</li><li>a coat</li></ul>",
+        &["trip", "science"],
+        &["school"],
+    ),
+    (
+        "tom",
+        "Football practice moved",
+        "<p>This week on <em>Thursday</em>, same time.</p>",
+        &["sport"],
+        &["school"],
+    ),
+    (
+        "office",
+        "Staff meeting",
+        "<p>Wednesday at 15:30 in the library.</p>",
+        &[],
+        &["role:teacher", "role:staff"],
+    ),
+    (
+        "office",
+        "Parents' evening",
+        "<p>On the 12th from 17:00. Please sign up in the office.</p>",
+        &["parents"],
+        &["role:guardian", "role:teacher"],
+    ),
+    (
+        "tom",
+        "Chess club looks for players",
+        "<p>Mondays after school, room 14. Beginners are welcome.</p>",
+        &["club"],
+        &["school"],
+    ),
 ];
 
 /// The file in the data directory that keeps the one password of the demo's people.
@@ -54,7 +136,10 @@ pub async fn fill(server: &Server, accounts: &Accounts, data: &DataDir) -> anyho
     let ids = RandomIds::shared(SystemClock::shared());
     let fresh = accounts.none_yet();
     if !fresh && !data.file(PASSWORD_FILE).exists() {
-        return Ok("this school has accounts of its own already; --demo fills an empty one only".to_owned());
+        return Ok(
+            "this school has accounts of its own already; --demo fills an empty one only"
+                .to_owned(),
+        );
     }
     let password = data.secret(PASSWORD_FILE, || password(&*ids))?;
     if fresh {
@@ -67,7 +152,10 @@ pub async fn fill(server: &Server, accounts: &Accounts, data: &DataDir) -> anyho
                 roles: Roles::MEMBER.with(who.role),
                 password: password.clone().into(),
             };
-            accounts.make_person(person).await.with_context(|| format!("the account {}", who.username))?;
+            accounts
+                .make_person(person)
+                .await
+                .with_context(|| format!("the account {}", who.username))?;
         }
     }
     // Also after a start that was interrupted here: the key makes each post once.
@@ -84,36 +172,77 @@ async fn publish(server: &Server, password: &str) -> anyhow::Result<()> {
     let mut tokens: Vec<(&str, String)> = Vec::new();
     for (n, (author, title, content, tags, audience)) in POSTS.into_iter().enumerate() {
         if !tokens.iter().any(|(known, _)| *known == author) {
-            let login = call(server, "/api/auth/login", None, None, &json!({"username": author, "password": password})).await?;
-            let token = login["access_token"].as_str().context("a login without token")?.to_owned();
+            let login = call(
+                server,
+                "/api/auth/login",
+                None,
+                None,
+                &json!({"username": author, "password": password}),
+            )
+            .await?;
+            let token = login["access_token"]
+                .as_str()
+                .context("a login without token")?
+                .to_owned();
             tokens.push((author, token));
         }
-        let token = tokens.iter().find(|(known, _)| *known == author).map(|(_, token)| token.as_str());
+        let token = tokens
+            .iter()
+            .find(|(known, _)| *known == author)
+            .map(|(_, token)| token.as_str());
         let post = json!({"title": title, "content": content, "tags": tags, "audience": audience});
-        call(server, "/api/posts", token, Some(&format!("demo-{n}")), &post).await.with_context(|| format!("the post {title}"))?;
+        call(
+            server,
+            "/api/posts",
+            token,
+            Some(&format!("demo-{n}")),
+            &post,
+        )
+        .await
+        .with_context(|| format!("the post {title}"))?;
     }
     Ok(())
 }
 
-async fn call(server: &Server, path: &str, token: Option<&str>, key: Option<&str>, body: &Value) -> anyhow::Result<Value> {
-    let mut request = Request::post(path).header(header::HOST, "localhost").header(header::CONTENT_TYPE, "application/json");
+async fn call(
+    server: &Server,
+    path: &str,
+    token: Option<&str>,
+    key: Option<&str>,
+    body: &Value,
+) -> anyhow::Result<Value> {
+    let mut request = Request::post(path)
+        .header(header::HOST, "localhost")
+        .header(header::CONTENT_TYPE, "application/json");
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
     if let Some(key) = key {
         request = request.header("Idempotency-Key", key);
     }
-    let answer = server.call(request.body(Body::from(serde_json::to_vec(body)?))?).await;
+    let answer = server
+        .call(request.body(Body::from(serde_json::to_vec(body)?))?)
+        .await;
     let status = answer.status();
     let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await?;
-    anyhow::ensure!(status == StatusCode::OK, "{path} answers {status}: {}", String::from_utf8_lossy(&bytes));
+    anyhow::ensure!(
+        status == StatusCode::OK,
+        "{path} answers {status}: {}",
+        String::from_utf8_lossy(&bytes)
+    );
     Ok(serde_json::from_slice(&bytes)?)
 }
 
 /// Short enough to type, made of chance: a demo may be reachable from outside.
 fn password(ids: &dyn Ids) -> String {
     let text = hex::encode(&ids.secret()[..8]);
-    format!("{}-{}-{}-{}", &text[..4], &text[4..8], &text[8..12], &text[12..])
+    format!(
+        "{}-{}-{}-{}",
+        &text[..4],
+        &text[4..8],
+        &text[8..12],
+        &text[12..]
+    )
 }
 
 fn email(username: &str) -> String {
@@ -124,7 +253,14 @@ fn logins(password: &str) -> String {
     let mut text = String::from("demo logins:");
     for who in PEOPLE {
         let name = format!("{} {}", who.first_name, who.last_name);
-        let _ = write!(text, "\n  {:<8} {:<9} {:<15} {}", who.username, who.role.name(), name, email(who.username));
+        let _ = write!(
+            text,
+            "\n  {:<8} {:<9} {:<15} {}",
+            who.username,
+            who.role.name(),
+            name,
+            email(who.username)
+        );
     }
     let _ = write!(text, "\npassword of each: {password}");
     text

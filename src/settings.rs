@@ -25,9 +25,21 @@ const STORED: [&str; 3] = ["auth", "profile", "posts"];
 pub const SECTIONS: [Section; 10] = [
     kit::server::SECTION,
     kit::telemetry::SECTION,
-    Section { name: "compat", defaults: COMPAT, secrets: &[] },
-    Section { name: "bus", defaults: BUS, secrets: &[] },
-    Section { name: "peers", defaults: PEERS, secrets: &["credential"] },
+    Section {
+        name: "compat",
+        defaults: COMPAT,
+        secrets: &[],
+    },
+    Section {
+        name: "bus",
+        defaults: BUS,
+        secrets: &[],
+    },
+    Section {
+        name: "peers",
+        defaults: PEERS,
+        secrets: &["credential"],
+    },
     gateway::SECTION,
     auth::SECTION,
     profile::SECTION,
@@ -113,7 +125,10 @@ pub enum SettingsError {
 impl SettingsError {
     /// A setting that is missing or does not fit.
     pub fn unfit(name: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::Unfit { name: name.into(), what: what.into() }
+        Self::Unfit {
+            name: name.into(),
+            what: what.into(),
+        }
     }
 }
 
@@ -129,7 +144,13 @@ impl Target {
         if names.is_empty() {
             return Ok(Self::All);
         }
-        Ok(Self::Only(SERVICES.iter().filter(|known| names.iter().any(|name| name == **known)).map(ToString::to_string).collect()))
+        Ok(Self::Only(
+            SERVICES
+                .iter()
+                .filter(|known| names.iter().any(|name| name == **known))
+                .map(ToString::to_string)
+                .collect(),
+        ))
     }
 
     /// Whether this service runs here.
@@ -147,13 +168,29 @@ impl Settings {
     ///
     /// # Errors
     /// [`SettingsError`].
-    pub fn load(env: Vec<(String, String)>, target: &Target, demo: bool) -> Result<Self, SettingsError> {
-        let find = |name: &str| env.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.clone());
-        let data = PathBuf::from(find("SCHOOLYARD_DATA").unwrap_or_else(|| "schoolyard-data".to_owned()));
+    pub fn load(
+        env: Vec<(String, String)>,
+        target: &Target,
+        demo: bool,
+    ) -> Result<Self, SettingsError> {
+        let find = |name: &str| {
+            env.iter()
+                .find(|(known, value)| known == name && !value.is_empty())
+                .map(|(_, value)| value.clone())
+        };
+        let data =
+            PathBuf::from(find("SCHOOLYARD_DATA").unwrap_or_else(|| "schoolyard-data".to_owned()));
         let file = find("SCHOOLYARD_CONFIG").map(PathBuf::from);
-        let database = database_alias(target, find("DATABASE_URL").is_some() || find("DATABASE_URL_FILE").is_some())?;
+        let database = database_alias(
+            target,
+            find("DATABASE_URL").is_some() || find("DATABASE_URL_FILE").is_some(),
+        )?;
         let mut aliases = vec![("SECRET_KEY", "auth.secret_key")];
-        aliases.extend(database.as_ref().map(|setting| ("DATABASE_URL", setting.as_str())));
+        aliases.extend(
+            database
+                .as_ref()
+                .map(|setting| ("DATABASE_URL", setting.as_str())),
+        );
         let mut config = Config::load(&SECTIONS, file.as_deref(), env, &aliases)?;
         if demo {
             config.set("auth", "registration", "open", Origin::Demo)?;
@@ -186,12 +223,28 @@ fn civildiy(config: &mut Config) -> Result<(), ConfigError> {
 fn database_alias(target: &Target, given: bool) -> Result<Option<String>, SettingsError> {
     let cure = |service: &str| format!("set SCHOOLYARD_{}__STORE", service.to_uppercase());
     match target {
-        Target::Only(names) if names.len() == 1 && STORED.contains(&names[0].as_str()) => Ok(Some(format!("{}.store", names[0]))),
+        Target::Only(names) if names.len() == 1 && STORED.contains(&names[0].as_str()) => {
+            Ok(Some(format!("{}.store", names[0])))
+        }
         _ if !given => Ok(None),
-        Target::All => Err(SettingsError::OneService { name: "DATABASE_URL", cure: format!("{} instead", STORED.map(cure).join(" and ")) }),
+        Target::All => Err(SettingsError::OneService {
+            name: "DATABASE_URL",
+            cure: format!("{} instead", STORED.map(cure).join(" and ")),
+        }),
         Target::Only(names) => {
-            let cures: Vec<_> = STORED.into_iter().filter(|service| names.iter().any(|name| name == service)).map(cure).collect();
-            Err(SettingsError::OneService { name: "DATABASE_URL", cure: if cures.is_empty() { "remove it: these services have no database".to_owned() } else { cures.join(" and ") } })
+            let cures: Vec<_> = STORED
+                .into_iter()
+                .filter(|service| names.iter().any(|name| name == service))
+                .map(cure)
+                .collect();
+            Err(SettingsError::OneService {
+                name: "DATABASE_URL",
+                cure: if cures.is_empty() {
+                    "remove it: these services have no database".to_owned()
+                } else {
+                    cures.join(" and ")
+                },
+            })
         }
     }
 }
@@ -200,17 +253,32 @@ fn database_alias(target: &Target, given: bool) -> Result<Option<String>, Settin
 ///
 /// # Errors
 /// When a service that runs alone was not told its store: it is never replaced silently.
-pub fn store_url(setting: &str, given: &str, default: Option<(&Path, &str)>) -> Result<String, SettingsError> {
+pub fn store_url(
+    setting: &str,
+    given: &str,
+    default: Option<(&Path, &str)>,
+) -> Result<String, SettingsError> {
     if !given.is_empty() {
-        let relative = given.strip_prefix("sqlite:").filter(|path| !path.starts_with('/') && !path.is_empty());
+        let relative = given
+            .strip_prefix("sqlite:")
+            .filter(|path| !path.starts_with('/') && !path.is_empty());
         return Ok(match (relative, default) {
             (Some(path), Some((data, _))) => format!("sqlite:{}", data.join(path).display()),
             _ => given.to_owned(),
         });
     }
     let Some((data, name)) = default else {
-        let variable = format!("{}{}", kit::config::PREFIX, setting.to_uppercase().replace('.', "__"));
-        return Err(SettingsError::unfit(setting, format!("a service that runs alone must be told; set {variable}, for example to sqlite:/srv/schoolyard/data.db or postgres://user:password@host/database")));
+        let variable = format!(
+            "{}{}",
+            kit::config::PREFIX,
+            setting.to_uppercase().replace('.', "__")
+        );
+        return Err(SettingsError::unfit(
+            setting,
+            format!(
+                "a service that runs alone must be told; set {variable}, for example to sqlite:/srv/schoolyard/data.db or postgres://user:password@host/database"
+            ),
+        ));
     };
     Ok(format!("sqlite:{}", data.join(name).display()))
 }
@@ -220,17 +288,31 @@ mod tests {
     use super::*;
 
     fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     fn value(settings: &Settings, name: &str) -> String {
-        settings.config.entries().into_iter().find(|entry| entry.name == name).unwrap().value
+        settings
+            .config
+            .entries()
+            .into_iter()
+            .find(|entry| entry.name == name)
+            .unwrap()
+            .value
     }
 
     #[test]
     fn the_compatibility_switch_changes_four_defaults_and_none_the_operator_set() {
         let plain = Settings::load(env(&[]), &Target::All, false).unwrap();
-        let compat = Settings::load(env(&[("SCHOOLYARD_COMPAT__CIVILDIY", "true")]), &Target::All, false).unwrap();
+        let compat = Settings::load(
+            env(&[("SCHOOLYARD_COMPAT__CIVILDIY", "true")]),
+            &Target::All,
+            false,
+        )
+        .unwrap();
         let changed: Vec<_> = plain
             .config
             .entries()
@@ -241,39 +323,85 @@ mod tests {
             .collect();
         assert_eq!(
             changed,
-            ["auth.registration=\"open\"", "compat.civildiy=true", "posts.default_audience=\"public\"", "posts.moderate=[]", "posts.public_audience=true"]
+            [
+                "auth.registration=\"open\"",
+                "compat.civildiy=true",
+                "posts.default_audience=\"public\"",
+                "posts.moderate=[]",
+                "posts.public_audience=true"
+            ]
         );
-        let kept = env(&[("SCHOOLYARD_COMPAT__CIVILDIY", "true"), ("SCHOOLYARD_AUTH__REGISTRATION", "closed")]);
-        assert_eq!(value(&Settings::load(kept, &Target::All, false).unwrap(), "auth.registration"), "\"closed\"");
+        let kept = env(&[
+            ("SCHOOLYARD_COMPAT__CIVILDIY", "true"),
+            ("SCHOOLYARD_AUTH__REGISTRATION", "closed"),
+        ]);
+        assert_eq!(
+            value(
+                &Settings::load(kept, &Target::All, false).unwrap(),
+                "auth.registration"
+            ),
+            "\"closed\""
+        );
     }
 
     #[test]
     fn a_demo_lets_people_register() {
-        assert_eq!(value(&Settings::load(env(&[]), &Target::All, true).unwrap(), "auth.registration"), "\"open\"");
-        assert_eq!(value(&Settings::load(env(&[]), &Target::All, false).unwrap(), "auth.registration"), "\"invite\"");
+        assert_eq!(
+            value(
+                &Settings::load(env(&[]), &Target::All, true).unwrap(),
+                "auth.registration"
+            ),
+            "\"open\""
+        );
+        assert_eq!(
+            value(
+                &Settings::load(env(&[]), &Target::All, false).unwrap(),
+                "auth.registration"
+            ),
+            "\"invite\""
+        );
     }
 
     #[test]
     fn the_old_database_url_is_the_store_of_one_service_and_an_error_for_more() {
         let one = Target::of(&["posts".to_owned()]).unwrap();
-        let settings = Settings::load(env(&[("DATABASE_URL", "postgres://db/p")]), &one, false).unwrap();
+        let settings =
+            Settings::load(env(&[("DATABASE_URL", "postgres://db/p")]), &one, false).unwrap();
         assert_eq!(value(&settings, "posts.store"), "\"postgres://db/p\"");
-        for target in [Target::All, Target::of(&["auth".to_owned(), "posts".to_owned()]).unwrap()] {
-            let error = Settings::load(env(&[("DATABASE_URL", "postgres://db/p")]), &target, false).unwrap_err().to_string();
-            assert!(error.contains("SCHOOLYARD_AUTH__STORE") && error.contains("SCHOOLYARD_POSTS__STORE"), "{error}");
+        for target in [
+            Target::All,
+            Target::of(&["auth".to_owned(), "posts".to_owned()]).unwrap(),
+        ] {
+            let error = Settings::load(env(&[("DATABASE_URL", "postgres://db/p")]), &target, false)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains("SCHOOLYARD_AUTH__STORE")
+                    && error.contains("SCHOOLYARD_POSTS__STORE"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn an_unknown_setting_is_an_error_with_the_nearest_name() {
-        let error = Settings::load(env(&[("SCHOOLYARD_POSTS__STOER", "x")]), &Target::All, false).unwrap_err().to_string();
+        let error = Settings::load(
+            env(&[("SCHOOLYARD_POSTS__STOER", "x")]),
+            &Target::All,
+            false,
+        )
+        .unwrap_err()
+        .to_string();
         assert!(error.contains("SCHOOLYARD_POSTS__STORE"), "{error}");
     }
 
     #[test]
     fn an_unknown_service_is_refused_with_those_there_are() {
         let error = Target::of(&["auht".to_owned()]).unwrap_err().to_string();
-        assert_eq!(error, "there is no service `auht`; there are: auth, profile, posts, feed, gateway");
+        assert_eq!(
+            error,
+            "there is no service `auht`; there are: auth, profile, posts, feed, gateway"
+        );
     }
 
     #[test]
@@ -281,8 +409,17 @@ mod tests {
         let error = store_url("posts.store", "", None).unwrap_err().to_string();
         assert!(error.contains("SCHOOLYARD_POSTS__STORE"), "{error}");
         let data = Path::new("/data");
-        assert_eq!(store_url("posts.store", "", Some((data, "posts.db"))).unwrap(), "sqlite:/data/posts.db");
-        assert_eq!(store_url("posts.store", "sqlite:p.db", Some((data, "posts.db"))).unwrap(), "sqlite:/data/p.db");
-        assert_eq!(store_url("posts.store", "postgres://h/d", Some((data, "posts.db"))).unwrap(), "postgres://h/d");
+        assert_eq!(
+            store_url("posts.store", "", Some((data, "posts.db"))).unwrap(),
+            "sqlite:/data/posts.db"
+        );
+        assert_eq!(
+            store_url("posts.store", "sqlite:p.db", Some((data, "posts.db"))).unwrap(),
+            "sqlite:/data/p.db"
+        );
+        assert_eq!(
+            store_url("posts.store", "postgres://h/d", Some((data, "posts.db"))).unwrap(),
+            "postgres://h/d"
+        );
     }
 }

@@ -1,7 +1,6 @@
 //! `bench/run` calls this. Each subcommand measures one row of bench/RESULTS.md beside its limit, interleaved.
 
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
-#![expect(clippy::disallowed_methods, reason = "a measurement reads the machine")]
 
 mod bare;
 mod measure;
@@ -58,19 +57,34 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::All { rounds, seconds, posts, raw } => {
-            let figures = measure::all(&measure::Extent { rounds, seconds, posts })?;
+        Command::All {
+            rounds,
+            seconds,
+            posts,
+            raw,
+        } => {
+            let figures = measure::all(&measure::Extent {
+                rounds,
+                seconds,
+                posts,
+            })?;
             std::fs::write(raw, serde_json::to_vec_pretty(&figures)?)?;
             println!("{}", report::markdown(&figures));
             Ok(())
         }
-        Command::BareValidate { secret } => serve(async move |listener| bare::validate(&secret, listener).await),
-        Command::BareBytes { file } => serve(async move |listener| bare::bytes(&file, listener).await),
+        Command::BareValidate { secret } => {
+            serve(async move |listener| bare::validate(&secret, listener).await)
+        }
+        Command::BareBytes { file } => {
+            serve(async move |listener| bare::bytes(&file, listener).await)
+        }
     }
 }
 
 fn serve(run: impl AsyncFnOnce(TcpListener) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("http://{}", listener.local_addr()?);

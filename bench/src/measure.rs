@@ -63,13 +63,27 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
     login(&mut alone)?;
     let machine = vec![
         ("processor".to_owned(), processor()),
-        ("cores".to_owned(), "server pinned to core 0, wrk to core 1".to_owned()),
-        ("load before / after".to_owned(), format!("{before} / {}", load())),
+        (
+            "cores".to_owned(),
+            "server pinned to core 0, wrk to core 1".to_owned(),
+        ),
+        (
+            "load before / after".to_owned(),
+            format!("{before} / {}", load()),
+        ),
     ];
-    Ok(Figures { rows, alone, machine })
+    Ok(Figures {
+        rows,
+        alone,
+        machine,
+    })
 }
 
-fn interleaved(extent: &Extent, mut ours: impl FnMut() -> anyhow::Result<Round>, mut limit: impl FnMut() -> anyhow::Result<Round>) -> anyhow::Result<(Vec<Round>, Vec<Round>)> {
+fn interleaved(
+    extent: &Extent,
+    mut ours: impl FnMut() -> anyhow::Result<Round>,
+    mut limit: impl FnMut() -> anyhow::Result<Round>,
+) -> anyhow::Result<(Vec<Round>, Vec<Round>)> {
     let (mut a, mut b) = (Vec::new(), Vec::new());
     for n in 0..extent.rounds {
         // The order changes, so that neither side always follows the other.
@@ -85,7 +99,14 @@ fn interleaved(extent: &Extent, mut ours: impl FnMut() -> anyhow::Result<Round>,
 }
 
 fn get(extent: &Extent, url: &str, token: &str) -> anyhow::Result<Round> {
-    Load { url, token, connections: 64, seconds: extent.seconds, script: None }.run()
+    Load {
+        url,
+        token,
+        connections: 64,
+        seconds: extent.seconds,
+        script: None,
+    }
+    .run()
 }
 
 fn validate(extent: &Extent) -> anyhow::Result<Row> {
@@ -97,14 +118,26 @@ fn validate(extent: &Extent) -> anyhow::Result<Row> {
         ("SCHOOLYARD_BUS__URL", path("bus.db")),
         ("SCHOOLYARD_AUTH__REGISTRATION", "open".to_owned()),
     ];
-    let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let ours = Server::schoolyard(&Setup { args: &["auth"], env, preload: None })?;
-    let person = json!({"email": "bench@school.example", "username": "bench", "password": PASSWORD});
+    let env = env
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    let ours = Server::schoolyard(&Setup {
+        args: &["auth"],
+        env,
+        preload: None,
+    })?;
+    let person =
+        json!({"email": "bench@school.example", "username": "bench", "password": PASSWORD});
     post(&format!("{}/api/auth/register", ours.base), None, &person)?;
     let token = sign_in(&ours.base, "bench")?;
     let bare = Server::bare(&["bare-validate", "--secret", SECRET])?;
     let path = "/api/auth/validate";
-    let (a, b) = interleaved(extent, || get(extent, &format!("{}{path}", ours.base), &token), || get(extent, &format!("{}{path}", bare.base), &token))?;
+    let (a, b) = interleaved(
+        extent,
+        || get(extent, &format!("{}{path}", ours.base), &token),
+        || get(extent, &format!("{}{path}", bare.base), &token),
+    )?;
     Ok(Row {
         what: "GET /api/auth/validate, `serve auth`, 64 connections".to_owned(),
         beside: "a bare axum handler that verifies the same token with the same crate".to_owned(),
@@ -115,39 +148,80 @@ fn validate(extent: &Extent) -> anyhow::Result<Row> {
     })
 }
 
-fn school(env: Vec<(String, String)>, preload: Option<PathBuf>) -> anyhow::Result<(Server, String)> {
+fn school(
+    env: Vec<(String, String)>,
+    preload: Option<PathBuf>,
+) -> anyhow::Result<(Server, String)> {
     let data = tempfile::tempdir()?;
     admin(data.path(), "bench@school.example", PASSWORD)?;
-    let server = Server::schoolyard_in(&Setup { args: &[], env, preload }, data)?;
+    let server = Server::schoolyard_in(
+        &Setup {
+            args: &[],
+            env,
+            preload,
+        },
+        data,
+    )?;
     let token = sign_in(&server.base, "bench")?;
     Ok((server, token))
 }
 
 fn script() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("post.lua").display().to_string()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("post.lua")
+        .display()
+        .to_string()
 }
 
 fn write(extent: &Extent, server: &Server, token: &str) -> anyhow::Result<Round> {
     let url = format!("{}/api/posts", server.base);
-    Load { url: &url, token, connections: 64, seconds: extent.seconds, script: Some(&script()) }.run()
+    Load {
+        url: &url,
+        token,
+        connections: 64,
+        seconds: extent.seconds,
+        script: Some(&script()),
+    }
+    .run()
 }
 
 fn stream(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<Row> {
     let (server, token) = school(Vec::new(), None)?;
     server.settle();
-    alone.push(("memory of one process, idle (MB)".to_owned(), server.memory()?, "< 60".to_owned()));
+    alone.push((
+        "memory of one process, idle (MB)".to_owned(),
+        server.memory()?,
+        "< 60".to_owned(),
+    ));
     let url = format!("{}/api/posts", server.base);
     let mut stored = 0.0;
     while stored < extent.posts as f64 {
-        stored += Load { url: &url, token: &token, connections: 64, seconds: 5, script: Some(&script()) }.run()?.rate * 5.0;
+        stored += Load {
+            url: &url,
+            token: &token,
+            connections: 64,
+            seconds: 5,
+            script: Some(&script()),
+        }
+        .run()?
+        .rate
+            * 5.0;
     }
     // A start of its own, so that what is measured is a server with 100 k posts and not one that has just written them.
     let data = server.stop()?;
     let started = Instant::now();
     let server = Server::schoolyard_in(&Setup::default(), data)?;
-    alone.push((format!("start to listening, {} posts stored (ms)", extent.posts), started.elapsed().as_secs_f64() * 1000.0, "-".to_owned()));
+    alone.push((
+        format!("start to listening, {} posts stored (ms)", extent.posts),
+        started.elapsed().as_secs_f64() * 1000.0,
+        "-".to_owned(),
+    ));
     server.settle();
-    alone.push((format!("memory of one process, {} posts stored (MB)", extent.posts), server.memory()?, "< 120".to_owned()));
+    alone.push((
+        format!("memory of one process, {} posts stored (MB)", extent.posts),
+        server.memory()?,
+        "< 120".to_owned(),
+    ));
     let url = format!("{}/api/activity-stream", server.base);
     let body = fetch(&url, &token)?;
     let folder = tempfile::tempdir()?;
@@ -155,11 +229,28 @@ fn stream(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Re
     std::fs::write(&file, &body)?;
     let bare = Server::bare(&["bare-bytes", "--file", &file.display().to_string()])?;
     let bare_url = format!("{}/api/activity-stream", bare.base);
-    let (a, b) = interleaved(extent, || get(extent, &url, &token), || get(extent, &bare_url, &token))?;
-    alone.push((format!("memory of one process, {} posts stored, after the reads (MB)", extent.posts), server.memory()?, "< 120".to_owned()));
+    let (a, b) = interleaved(
+        extent,
+        || get(extent, &url, &token),
+        || get(extent, &bare_url, &token),
+    )?;
+    alone.push((
+        format!(
+            "memory of one process, {} posts stored, after the reads (MB)",
+            extent.posts
+        ),
+        server.memory()?,
+        "< 120".to_owned(),
+    ));
     Ok(Row {
-        what: format!("GET /api/activity-stream, 20 items ({} bytes), {} posts stored, one process, 64 connections", body.len(), extent.posts),
-        beside: "a bare axum handler that answers the same bytes from memory, asking nobody who reads".to_owned(),
+        what: format!(
+            "GET /api/activity-stream, 20 items ({} bytes), {} posts stored, one process, 64 connections",
+            body.len(),
+            extent.posts
+        ),
+        beside:
+            "a bare axum handler that answers the same bytes from memory, asking nobody who reads"
+                .to_owned(),
         aim: ">= 0.8x".to_owned(),
         least: 0.8,
         ours: a,
@@ -168,19 +259,34 @@ fn stream(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Re
 }
 
 fn posts(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<Vec<Row>> {
-    let full = vec![("SCHOOLYARD_POSTS__STORE".to_owned(), "sqlite:posts.db?sync=full".to_owned())];
+    let full = vec![(
+        "SCHOOLYARD_POSTS__STORE".to_owned(),
+        "sqlite:posts.db?sync=full".to_owned(),
+    )];
     let (ours, token) = school(Vec::new(), None)?;
     let (limit, limit_token) = school(full.clone(), None)?;
-    let (a, b) = interleaved(extent, || write(extent, &ours, &token), || write(extent, &limit, &limit_token))?;
+    let (a, b) = interleaved(
+        extent,
+        || write(extent, &ours, &token),
+        || write(extent, &limit, &limit_token),
+    )?;
     drop((ours, limit));
     let slow = slow_disk()?;
     let (ours, token) = school(Vec::new(), Some(slow.clone()))?;
     let (limit, limit_token) = school(full, Some(slow))?;
-    let (c, d) = interleaved(extent, || write(extent, &ours, &token), || write(extent, &limit, &limit_token))?;
+    let (c, d) = interleaved(
+        extent,
+        || write(extent, &ours, &token),
+        || write(extent, &limit, &limit_token),
+    )?;
     let mut rates: Vec<f64> = c.iter().map(|round| round.rate).collect();
     rates.sort_by(f64::total_cmp);
     let median = rates[rates.len() / 2];
-    alone.push(("posts per sync on a disk of 200 syncs/s, 64 writers (rate / 200)".to_owned(), median / 200.0, ">= 5".to_owned()));
+    alone.push((
+        "posts per sync on a disk of 200 syncs/s, 64 writers (rate / 200)".to_owned(),
+        median / 200.0,
+        ">= 5".to_owned(),
+    ));
     let row = |disk: &str, ours, limit| Row {
         what: format!("POST /api/posts, durable, 64 writers, {disk}"),
         beside: "the same with synchronous=FULL and one writer connection".to_owned(),
@@ -189,22 +295,38 @@ fn posts(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Res
         ours,
         limit,
     };
-    Ok(vec![row("this machine's disk", a, b), row("a disk slowed to 200 syncs/s", c, d)])
+    Ok(vec![
+        row("this machine's disk", a, b),
+        row("a disk slowed to 200 syncs/s", c, d),
+    ])
 }
 
 /// How much longer a wrong password takes than an unknown account (spec/auth.md rule 17).
 fn login(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
     let env = vec![
-        ("SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE".to_owned(), "0".to_owned()),
-        ("SCHOOLYARD_AUTH__PASSWORD_DENYLIST".to_owned(), "true".to_owned()),
+        (
+            "SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE".to_owned(),
+            "0".to_owned(),
+        ),
+        (
+            "SCHOOLYARD_AUTH__PASSWORD_DENYLIST".to_owned(),
+            "true".to_owned(),
+        ),
     ];
     let (server, _) = school(env, None)?;
     let url = format!("{}/api/auth/login", server.base);
     let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
     for n in 0..4 {
-        for (times, name) in [(&mut wrong, "bench".to_owned()), (&mut unknown, format!("nobody{n}"))] {
+        for (times, name) in [
+            (&mut wrong, "bench".to_owned()),
+            (&mut unknown, format!("nobody{n}")),
+        ] {
             let started = Instant::now();
-            let refused = post(&url, None, &json!({"username": name, "password": "not this one"}));
+            let refused = post(
+                &url,
+                None,
+                &json!({"username": name, "password": "not this one"}),
+            );
             anyhow::ensure!(refused.is_err(), "a wrong password was taken");
             times.push(started.elapsed().as_secs_f64() * 1000.0);
         }
@@ -214,15 +336,28 @@ fn login(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
         times[times.len() / 2]
     };
     let (wrong, unknown) = (median(&mut wrong), median(&mut unknown));
-    alone.push(("login, wrong password (ms)".to_owned(), wrong, "-".to_owned()));
-    alone.push(("login, unknown account / wrong password".to_owned(), unknown / wrong, "0.9 to 1.1".to_owned()));
+    alone.push((
+        "login, wrong password (ms)".to_owned(),
+        wrong,
+        "-".to_owned(),
+    ));
+    alone.push((
+        "login, unknown account / wrong password".to_owned(),
+        unknown / wrong,
+        "0.9 to 1.1".to_owned(),
+    ));
     Ok(())
 }
 
 fn slow_disk() -> anyhow::Result<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("slowsync.c");
     let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/slowsync.so");
-    let built = Command::new("gcc").args(["-O2", "-shared", "-fPIC", "-o"]).arg(&library).arg(&source).args(["-ldl", "-lpthread"]).status()?;
+    let built = Command::new("gcc")
+        .args(["-O2", "-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(&source)
+        .args(["-ldl", "-lpthread"])
+        .status()?;
     anyhow::ensure!(built.success(), "slowsync.c does not build");
     Ok(library.canonicalize()?)
 }
@@ -232,12 +367,20 @@ fn client() -> anyhow::Result<reqwest::Client> {
 }
 
 fn block<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
 }
 
 fn fetch(url: &str, token: &str) -> anyhow::Result<Vec<u8>> {
     block(async {
-        let answer = client()?.get(url).header(AUTHORIZATION, format!("Bearer {token}")).send().await?.error_for_status()?;
+        let answer = client()?
+            .get(url)
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .send()
+            .await?
+            .error_for_status()?;
         Ok(answer.bytes().await?.to_vec())
     })
 }
@@ -253,13 +396,23 @@ fn post(url: &str, token: Option<&str>, body: &Value) -> anyhow::Result<Value> {
 }
 
 fn sign_in(base: &str, username: &str) -> anyhow::Result<String> {
-    let tokens = post(&format!("{base}/api/auth/login"), None, &json!({"username": username, "password": PASSWORD}))?;
-    Ok(tokens["access_token"].as_str().context("no token")?.to_owned())
+    let tokens = post(
+        &format!("{base}/api/auth/login"),
+        None,
+        &json!({"username": username, "password": PASSWORD}),
+    )?;
+    Ok(tokens["access_token"]
+        .as_str()
+        .context("no token")?
+        .to_owned())
 }
 
 fn processor() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or(": unknown");
     name.trim_start_matches([' ', '\t', ':']).to_owned()
 }
 

@@ -7,11 +7,25 @@ use crate::wrk::Round;
 
 /// Medians, ranges and ratios, with what the aim was.
 pub fn markdown(figures: &Figures) -> String {
-    let mut text = String::from("| what | beside | ours, requests/s (min-max) | limit (min-max) | ratio | aim | |\n|---|---|---|---|---|---|---|\n");
+    let mut text = String::from(
+        "| what | beside | ours, requests/s (min-max) | limit (min-max) | ratio | aim | |\n|---|---|---|---|---|---|---|\n",
+    );
     for row in &figures.rows {
         let ratio = median(&row.ours, |round| round.rate) / median(&row.limit, |round| round.rate);
-        let reached = if ratio >= row.least { "reached" } else { "**missed**" };
-        let _ = writeln!(text, "| {} | {} | {} | {} | **{ratio:.2}x** | {} | {reached} |", row.what, row.beside, rates(&row.ours), rates(&row.limit), row.aim);
+        let reached = if ratio >= row.least {
+            "reached"
+        } else {
+            "**missed**"
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | **{ratio:.2}x** | {} | {reached} |",
+            row.what,
+            row.beside,
+            rates(&row.ours),
+            rates(&row.limit),
+            row.aim
+        );
     }
     text.push_str("\n| latency, ms | ours p50 | ours p99 | limit p50 | limit p99 | errors ours / limit |\n|---|---|---|---|---|---|\n");
     for row in &figures.rows {
@@ -47,8 +61,15 @@ fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
 }
 
 fn rates(rounds: &[Round]) -> String {
-    let (least, most) = rounds.iter().fold((f64::MAX, 0.0_f64), |(least, most), round| (least.min(round.rate), most.max(round.rate)));
-    format!("{:.0} ({least:.0}-{most:.0})", median(rounds, |round| round.rate))
+    let (least, most) = rounds
+        .iter()
+        .fold((f64::MAX, 0.0_f64), |(least, most), round| {
+            (least.min(round.rate), most.max(round.rate))
+        });
+    format!(
+        "{:.0} ({least:.0}-{most:.0})",
+        median(rounds, |round| round.rate)
+    )
 }
 
 fn errors(rounds: &[Round]) -> u64 {

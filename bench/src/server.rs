@@ -38,9 +38,13 @@ impl Server {
     pub fn schoolyard_in(setup: &Setup<'_>, data: tempfile::TempDir) -> anyhow::Result<Self> {
         let mut command = pinned(&release("schoolyard"));
         command.arg("serve").args(setup.args);
-        command.env("SCHOOLYARD_DATA", data.path()).env("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0");
+        command
+            .env("SCHOOLYARD_DATA", data.path())
+            .env("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0");
         // One address sends all the load.
-        command.env("SCHOOLYARD_GATEWAY__RATE_LIMIT", "1000000").env("SCHOOLYARD_GATEWAY__RATE_BURST", "1000000");
+        command
+            .env("SCHOOLYARD_GATEWAY__RATE_LIMIT", "1000000")
+            .env("SCHOOLYARD_GATEWAY__RATE_BURST", "1000000");
         command.envs(setup.env.iter().map(|(name, value)| (name, value)));
         if let Some(library) = &setup.preload {
             command.env("LD_PRELOAD", library);
@@ -56,13 +60,21 @@ impl Server {
     }
 
     fn start(mut command: Command, data: tempfile::TempDir) -> anyhow::Result<Self> {
-        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().context("the server does not start")?;
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .context("the server does not start")?;
         let stdout = child.stdout.take().context("no standard output")?;
         let mut lines = BufReader::new(stdout).lines();
         let base = loop {
-            let line = lines.next().context("the server ended before it said where it listens")??;
+            let line = lines
+                .next()
+                .context("the server ended before it said where it listens")??;
             if let Some((_, address)) = line.split_once("http://") {
-                let end = address.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).unwrap_or(address.len());
+                let end = address
+                    .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))
+                    .unwrap_or(address.len());
                 break format!("http://{}", &address[..end]);
             }
         };
@@ -73,7 +85,10 @@ impl Server {
     /// Resident memory in MB.
     pub fn memory(&self) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("no VmRSS")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib / 1024.0)
     }
@@ -102,9 +117,17 @@ impl Drop for Server {
 /// Makes an administrator in a data directory that no server holds.
 pub fn admin(data: &Path, email: &str, password: &str) -> anyhow::Result<()> {
     let mut command = Command::new(release("schoolyard"));
-    command.args(["admin", "create", "--email", email]).env("SCHOOLYARD_DATA", data);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-    writeln!(child.stdin.take().context("no standard input")?, "{password}")?;
+    command
+        .args(["admin", "create", "--email", email])
+        .env("SCHOOLYARD_DATA", data);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    writeln!(
+        child.stdin.take().context("no standard input")?,
+        "{password}"
+    )?;
     anyhow::ensure!(child.wait()?.success(), "no administrator could be made");
     Ok(())
 }
@@ -116,5 +139,7 @@ fn pinned(program: &Path) -> Command {
 }
 
 fn release(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/release")
+        .join(name)
 }

@@ -36,25 +36,49 @@ impl Load<'_> {
     pub fn run(&self) -> anyhow::Result<Round> {
         let mut command = Command::new("taskset");
         command.args(["-c", "1", "wrk", "--latency", "-t", "1"]);
-        command.args(["-c", &self.connections.to_string(), "-d", &format!("{}s", self.seconds)]);
+        command.args([
+            "-c",
+            &self.connections.to_string(),
+            "-d",
+            &format!("{}s", self.seconds),
+        ]);
         command.args(["-H", &format!("Authorization: Bearer {}", self.token)]);
         if let Some(script) = self.script {
             command.args(["-s", script]);
         }
-        let output = command.arg(self.url).output().context("wrk does not run; bench/run installs it")?;
+        let output = command
+            .arg(self.url)
+            .output()
+            .context("wrk does not run; bench/run installs it")?;
         let text = String::from_utf8_lossy(&output.stdout);
-        anyhow::ensure!(output.status.success(), "wrk failed: {}", String::from_utf8_lossy(&output.stderr));
+        anyhow::ensure!(
+            output.status.success(),
+            "wrk failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         read(&text).with_context(|| format!("wrk's report is not understood:\n{text}"))
     }
 }
 
 fn read(text: &str) -> Option<Round> {
-    let field = |name: &str| text.lines().find_map(|line| line.trim().strip_prefix(name).map(|rest| rest.trim().to_owned()));
+    let field = |name: &str| {
+        text.lines().find_map(|line| {
+            line.trim()
+                .strip_prefix(name)
+                .map(|rest| rest.trim().to_owned())
+        })
+    };
     let total: f64 = field("Requests/sec:")?.parse().ok()?;
-    let count: f64 = text.lines().find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok())?;
-    let refused: f64 = field("Non-2xx or 3xx responses:").and_then(|n| n.parse().ok()).unwrap_or(0.0);
+    let count: f64 = text
+        .lines()
+        .find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok())?;
+    let refused: f64 = field("Non-2xx or 3xx responses:")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0.0);
     let broken: u64 = field("Socket errors:").map_or(0, |line| {
-        line.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse::<u64>().ok()).sum()
+        line.split(|c: char| !c.is_ascii_digit())
+            .filter_map(|n| n.parse::<u64>().ok())
+            .sum()
     });
     Some(Round {
         rate: total * (1.0 - refused / count.max(1.0)),
@@ -86,7 +110,11 @@ mod tests {
              200 requests in 2.00s, 1.00MB read\n  Socket errors: connect 0, read 3, write 0, timeout 1\n  Non-2xx or 3xx responses: 50\nRequests/sec:    100.00\nTransfer/sec: 1MB\n",
         )
         .unwrap();
-        assert!((round.rate - 75.0).abs() < 0.01 && (round.p50 - 1.5).abs() < 0.01 && (round.p99 - 0.812).abs() < 0.001);
+        assert!(
+            (round.rate - 75.0).abs() < 0.01
+                && (round.p50 - 1.5).abs() < 0.01
+                && (round.p99 - 0.812).abs() < 0.001
+        );
         assert_eq!(round.errors, 54);
     }
 }

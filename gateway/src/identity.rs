@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use contracts::{Decision, Identity, Presented, Verified};
-use http::header::AUTHORIZATION;
 use http::Request;
+use http::header::AUTHORIZATION;
 use kit::problem::Problem;
 use kit::routes::Access;
 

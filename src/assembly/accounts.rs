@@ -30,7 +30,10 @@ impl Accounts {
     /// # Errors
     /// The problem a route would answer: `user_exists`, or what is wrong with the password or the address.
     pub async fn make_admin(&self, order: NewAdmin) -> Result<MadeAdmin, Problem> {
-        let made = self.0.create_admin(&order.email, &order.username, order.password.into()).await?;
+        let made = self
+            .0
+            .create_admin(&order.email, &order.username, order.password.into())
+            .await?;
         Ok(MadeAdmin { id: made.id.0 })
     }
 
@@ -50,11 +53,16 @@ impl Accounts {
 
     /// The orders of the control socket.
     pub fn orders(&self) -> Router {
-        Router::new().route("/admin", post(admin)).with_state(self.clone())
+        Router::new()
+            .route("/admin", post(admin))
+            .with_state(self.clone())
     }
 }
 
-async fn admin(State(accounts): State<Accounts>, Json(order): Json<NewAdmin>) -> Result<Json<MadeAdmin>, Problem> {
+async fn admin(
+    State(accounts): State<Accounts>,
+    Json(order): Json<NewAdmin>,
+) -> Result<Json<MadeAdmin>, Problem> {
     accounts.make_admin(order).await.map(Json)
 }
 
@@ -62,15 +70,26 @@ async fn admin(State(accounts): State<Accounts>, Json(order): Json<NewAdmin>) ->
 ///
 /// # Errors
 /// When the store cannot be opened.
-pub async fn accounts(settings: &Settings, target: &Target, data: &DataDir) -> anyhow::Result<Accounts> {
+pub async fn accounts(
+    settings: &Settings,
+    target: &Target,
+    data: &DataDir,
+) -> anyhow::Result<Accounts> {
     let plan = Plan::of(settings, target)?;
     let Host { clock, ids, .. } = Host::system();
-    let url = plan.auth_store.as_ref().context("auth.store: no store is named")?;
+    let url = plan
+        .auth_store
+        .as_ref()
+        .context("auth.store: no store is named")?;
     let keys = plan.keys(Some(data), &*ids)?;
     let bus_url = plan.bus_url.as_ref().context("bus.url: no bus is named")?;
     let deps = auth::Deps {
-        db: Db::open(url, DbOptions::default()).await.context("auth.store")?,
-        bus: backends::bus::open(bus_url, clock.clone()).await.context("bus.url")?,
+        db: Db::open(url, DbOptions::default())
+            .await
+            .context("auth.store")?,
+        bus: backends::bus::open(bus_url, clock.clone())
+            .await
+            .context("bus.url")?,
         verifier: Verifier::new(keys.clone(), clock.clone()),
         keys,
         clock,
@@ -79,6 +98,7 @@ pub async fn accounts(settings: &Settings, target: &Target, data: &DataDir) -> a
         data_dir: Some(data.path().to_owned()),
     };
     // The workers are not started: what the outbox holds is sent by the next server.
-    Ok(Accounts::new(auth::build(plan.auth.clone(), deps).await?.accounts))
+    Ok(Accounts::new(
+        auth::build(plan.auth.clone(), deps).await?.accounts,
+    ))
 }
-

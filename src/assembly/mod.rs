@@ -2,6 +2,8 @@
 //! say the same thing twice; here a peer is either a service built a few lines above or the HTTP client of the same trait.
 
 mod accounts;
+mod dead_letters;
+mod orders;
 mod plan;
 pub mod upstreams;
 
@@ -10,10 +12,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
-use backends::bus::Bus;
 use backends::Db;
+use backends::bus::Bus;
 use backends::consumer::Progress;
 use backends::db::DbOptions;
+use backends::dead_letters::DeadLetters;
 use contracts::clients::{HttpIdentity, HttpPosts};
 use contracts::{Identity, Posts, RolesOnly, Roster, Verifier};
 use kit::metrics::Metrics;
@@ -24,6 +27,8 @@ use kit::token::KeyRing;
 use kit::{SharedClock, SharedIds};
 
 pub use accounts::{Accounts, accounts};
+pub use dead_letters::{Letters, letters};
+pub use orders::Orders;
 pub use plan::{Plan, TOKEN_AUDIENCE};
 
 use crate::data_dir::DataDir;
@@ -44,7 +49,11 @@ impl Host {
     #[must_use]
     pub fn system() -> Self {
         let clock = kit::SystemClock::shared();
-        Self { ids: kit::RandomIds::shared(clock.clone()), clock, bus: None }
+        Self {
+            ids: kit::RandomIds::shared(clock.clone()),
+            clock,
+            bus: None,
+        }
     }
 }
 
@@ -68,6 +77,8 @@ pub struct Assembly {
     pub stores: Vec<(&'static str, Db)>,
     /// The bus.
     pub bus: Option<Arc<dyn Bus>>,
+    /// What commands may ask of this process.
+    pub orders: Orders,
 }
 
 /// Builds what the plan says. `data` is there when everything runs in this process, or a test gives one.
@@ -79,16 +90,37 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
     let metrics = Metrics::new();
     let keys = plan.keys(data, &*ids)?;
     let verifier = Verifier::new(keys.clone(), clock.clone());
-    let edge = Edge { limits: plan.server.limits(), ..Edge::new(clock.clone(), ids.clone(), metrics.clone()) };
+    let edge = Edge {
+        limits: plan.server.limits(),
+        ..Edge::new(clock.clone(), ids.clone(), metrics.clone())
+    };
     let bus = match (bus, &plan.bus_url) {
         (Some(bus), _) => Some(bus),
-        (None, Some(url)) => Some(backends::bus::open(url, clock.clone()).await.context("bus.url")?),
+        (None, Some(url)) => Some(
+            backends::bus::open(url, clock.clone())
+                .await
+                .context("bus.url")?,
+        ),
         (None, None) => None,
     };
-    let mut parts = Parts { plan, clock, ids, metrics: metrics.clone(), verifier, bus, stores: Vec::new() };
+    let mut parts = Parts {
+        plan,
+        clock,
+        ids,
+        metrics: metrics.clone(),
+        verifier,
+        bus,
+        stores: Vec::new(),
+    };
     let (mut services, mut workers) = (Vec::new(), Vec::new());
     if let Some(bus) = parts.bus.as_ref().filter(|_| parts.plan.owns_bus) {
         workers.extend(bus.workers());
+        workers.push(backends::dead_letters::meter(bus.clone(), metrics.clone()));
+    }
+    let mut orders = Orders::default();
+    if let Some(bus) = &parts.bus {
+        orders =
+            orders.with(Letters::new(DeadLetters::new(bus.clone(), parts.clock.clone())).orders());
     }
 
     let roster: Arc<dyn Roster> = Arc::new(RolesOnly);
@@ -97,6 +129,7 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
     if parts.plan.target.runs("auth") {
         let (built, handle) = parts.auth(keys, data).await?;
         identity = Some(built.client);
+        orders = orders.with(handle.orders());
         accounts = Some(handle);
         services.push(built.service);
     }
@@ -139,8 +172,21 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
     };
     let server = Server::new(name, router, edge);
     let plan = parts.plan;
-    let own_metrics = plan.metrics_listen.map(|listen| (listen, kit::server::metrics_router(name, &metrics)));
-    Ok(Assembly { server, workers, listen: plan.server.listen, metrics: own_metrics, accounts, followed, applied, stores: parts.stores, bus: parts.bus })
+    let own_metrics = plan
+        .metrics_listen
+        .map(|listen| (listen, kit::server::metrics_router(name, &metrics)));
+    Ok(Assembly {
+        server,
+        workers,
+        listen: plan.server.listen,
+        metrics: own_metrics,
+        accounts,
+        followed,
+        applied,
+        stores: parts.stores,
+        bus: parts.bus,
+        orders,
+    })
 }
 
 /// What the services are made from, in the order of the call graph.
@@ -161,12 +207,18 @@ impl Parts {
 
     async fn store(&mut self, service: &'static str, url: Option<&String>) -> anyhow::Result<Db> {
         let url = url.with_context(|| format!("{service}.store: no store is named"))?;
-        let db = Db::open(url, DbOptions::default()).await.with_context(|| format!("{service}.store"))?;
+        let db = Db::open(url, DbOptions::default())
+            .await
+            .with_context(|| format!("{service}.store"))?;
         self.stores.push((service, db.clone()));
         Ok(db)
     }
 
-    async fn auth(&mut self, keys: KeyRing, data: Option<&DataDir>) -> anyhow::Result<(auth::Built, Accounts)> {
+    async fn auth(
+        &mut self,
+        keys: KeyRing,
+        data: Option<&DataDir>,
+    ) -> anyhow::Result<(auth::Built, Accounts)> {
         let url = self.plan.auth_store.clone();
         let deps = auth::Deps {
             db: self.store("auth", url.as_ref()).await?,
@@ -178,7 +230,9 @@ impl Parts {
             metrics: self.metrics.clone(),
             data_dir: data.map(|data| data.path().to_owned()),
         };
-        let built = auth::build(self.plan.auth.clone(), deps).await.context("auth")?;
+        let built = auth::build(self.plan.auth.clone(), deps)
+            .await
+            .context("auth")?;
         let accounts = Accounts::new(built.accounts.clone());
         Ok((built, accounts))
     }
@@ -194,7 +248,9 @@ impl Parts {
             ids: self.ids.clone(),
             metrics: self.metrics.clone(),
         };
-        profile::build(self.plan.profile.clone(), deps).await.context("profile")
+        profile::build(self.plan.profile.clone(), deps)
+            .await
+            .context("profile")
     }
 
     async fn posts(&mut self, roster: Arc<dyn Roster>) -> anyhow::Result<posts::Built> {
@@ -208,10 +264,16 @@ impl Parts {
             ids: self.ids.clone(),
             metrics: self.metrics.clone(),
         };
-        posts::build(self.plan.posts.clone(), deps).await.context("posts")
+        posts::build(self.plan.posts.clone(), deps)
+            .await
+            .context("posts")
     }
 
-    async fn feed(&self, posts: Arc<dyn Posts>, roster: Arc<dyn Roster>) -> anyhow::Result<feed::Built> {
+    async fn feed(
+        &self,
+        posts: Arc<dyn Posts>,
+        roster: Arc<dyn Roster>,
+    ) -> anyhow::Result<feed::Built> {
         let deps = feed::Deps {
             bus: self.bus()?,
             posts,
@@ -221,20 +283,40 @@ impl Parts {
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
         };
-        feed::build(self.plan.feed.clone(), deps).await.context("feed")
+        feed::build(self.plan.feed.clone(), deps)
+            .await
+            .context("feed")
     }
 
     fn remote_posts(&self) -> anyhow::Result<Arc<dyn Posts>> {
         let peers = &self.plan.peers;
-        let tokens = FetchedTokens::new(&peers.auth, "feed", peers.credential.clone(), self.clock.clone())?;
-        Ok(Arc::new(HttpPosts::new(Peer::new("posts", &peers.posts, Arc::new(tokens))?)))
+        let tokens = FetchedTokens::new(
+            &peers.auth,
+            "feed",
+            peers.credential.clone(),
+            self.clock.clone(),
+        )?;
+        Ok(Arc::new(HttpPosts::new(Peer::new(
+            "posts",
+            &peers.posts,
+            Arc::new(tokens),
+        )?)))
     }
 
     fn remote_identity(&self) -> anyhow::Result<Arc<dyn Identity>> {
-        Ok(Arc::new(HttpIdentity::new(&self.plan.peers.auth, kit::peer::client()?, self.verifier.clone())))
+        Ok(Arc::new(HttpIdentity::new(
+            &self.plan.peers.auth,
+            kit::peer::client()?,
+            self.verifier.clone(),
+        )))
     }
 
-    fn gateway(&self, services: Vec<Service>, identity: Arc<dyn Identity>, workers: &mut Vec<Worker>) -> anyhow::Result<Router> {
+    fn gateway(
+        &self,
+        services: Vec<Service>,
+        identity: Arc<dyn Identity>,
+        workers: &mut Vec<Worker>,
+    ) -> anyhow::Result<Router> {
         let published = upstreams::published(services, &self.plan, &self.clock, workers)?;
         let deps = gateway::GatewayDeps {
             identity,

@@ -61,15 +61,22 @@ impl Plan {
         let embedded = *target == Target::All;
         let store = |service: &str, given: &str, file: &str| {
             let default = embedded.then_some((settings.data.as_path(), file));
-            target.runs(service).then(|| store_url(&format!("{service}.store"), given, default)).transpose()
+            target
+                .runs(service)
+                .then(|| store_url(&format!("{service}.store"), given, default))
+                .transpose()
         };
-        let has_events = ["auth", "profile", "posts", "feed"].iter().any(|service| target.runs(service));
+        let has_events = ["auth", "profile", "posts", "feed"]
+            .iter()
+            .any(|service| target.runs(service));
         let bus_default = embedded.then_some((settings.data.as_path(), "bus.db"));
         let plan = Self {
             auth_store: store("auth", &auth.store, "auth.db")?,
             profile_store: store("profile", &profile.store, "profile.db")?,
             posts_store: store("posts", &posts.store, "posts.db")?,
-            bus_url: has_events.then(|| store_url("bus.url", &bus.url, bus_default)).transpose()?,
+            bus_url: has_events
+                .then(|| store_url("bus.url", &bus.url, bus_default))
+                .transpose()?,
             owns_bus: target.runs("posts"),
             metrics_listen: metrics_listen(&server)?,
             target: target.clone(),
@@ -94,7 +101,9 @@ impl Plan {
             ));
         }
         if !secret.is_empty() {
-            ring(&self.auth.secret_key).map_err(|error| SettingsError::unfit("auth.secret_key (SECRET_KEY)", error.to_string()))?;
+            ring(&self.auth.secret_key).map_err(|error| {
+                SettingsError::unfit("auth.secret_key (SECRET_KEY)", error.to_string())
+            })?;
         }
         if self.target == Target::All {
             return Ok(());
@@ -102,7 +111,11 @@ impl Plan {
         let runs = |service: &str| self.target.runs(service);
         if runs("feed") && !runs("posts") {
             peer("posts", &self.peers.posts, "the feed reads posts")?;
-            peer("auth", &self.peers.auth, "the feed proves itself to posts with a token of auth")?;
+            peer(
+                "auth",
+                &self.peers.auth,
+                "the feed proves itself to posts with a token of auth",
+            )?;
             if self.peers.credential.expose_secret().is_empty() {
                 return Err(SettingsError::unfit(
                     "peers.credential",
@@ -111,8 +124,19 @@ impl Plan {
             }
         }
         if runs("gateway") {
-            let Peers { auth, profile, posts, feed, .. } = &self.peers;
-            for (service, url) in [("auth", auth), ("profile", profile), ("posts", posts), ("feed", feed)] {
+            let Peers {
+                auth,
+                profile,
+                posts,
+                feed,
+                ..
+            } = &self.peers;
+            for (service, url) in [
+                ("auth", auth),
+                ("profile", profile),
+                ("posts", posts),
+                ("feed", feed),
+            ] {
                 if !runs(service) {
                     peer(service, url, "the gateway forwards to it")?;
                 }
@@ -149,7 +173,10 @@ fn peer(service: &str, url: &str, why: &str) -> Result<(), SettingsError> {
         return Ok(());
     }
     let variable = format!("SCHOOLYARD_PEERS__{}", service.to_uppercase());
-    Err(SettingsError::unfit(format!("peers.{service}"), format!("{why}; set {variable}, for example to http://{service}:8080")))
+    Err(SettingsError::unfit(
+        format!("peers.{service}"),
+        format!("{why}; set {variable}, for example to http://{service}:8080"),
+    ))
 }
 
 fn metrics_listen(server: &kit::server::Config) -> Result<Option<SocketAddr>, SettingsError> {
@@ -157,5 +184,10 @@ fn metrics_listen(server: &kit::server::Config) -> Result<Option<SocketAddr>, Se
         return Ok(None);
     }
     let parsed = server.metrics_listen.parse();
-    parsed.map(Some).map_err(|_| SettingsError::unfit("server.metrics_listen", "is no address with port, for example 127.0.0.1:9090"))
+    parsed.map(Some).map_err(|_| {
+        SettingsError::unfit(
+            "server.metrics_listen",
+            "is no address with port, for example 127.0.0.1:9090",
+        )
+    })
 }

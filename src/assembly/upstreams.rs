@@ -17,7 +17,12 @@ use kit::service::{Health, Service, Worker};
 use super::Plan;
 
 /// Routers for a process without a gateway: one service, or several that share a listener.
-pub(super) fn alone(mut services: Vec<Service>, plan: &Plan, edge: &Edge, workers: &mut Vec<Worker>) -> (&'static str, Router) {
+pub(super) fn alone(
+    mut services: Vec<Service>,
+    plan: &Plan,
+    edge: &Edge,
+    workers: &mut Vec<Worker>,
+) -> (&'static str, Router) {
     let Some(first) = services.first().map(|service| service.name) else {
         return ("nothing", Router::new());
     };
@@ -32,12 +37,24 @@ pub(super) fn alone(mut services: Vec<Service>, plan: &Plan, edge: &Edge, worker
     let (router, own) = service_router(service, edge);
     workers.extend(own);
     let proxies = TrustedProxies::new(plan.gateway.trusted_proxies.clone());
-    (first, router.merge(more).layer(from_fn_with_state(proxies, client_address)))
+    (
+        first,
+        router
+            .merge(more)
+            .layer(from_fn_with_state(proxies, client_address)),
+    )
 }
 
 /// Where a request comes from when a trusted proxy, ours or another, stands before a service that runs alone.
-async fn client_address(State(proxies): State<TrustedProxies>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+async fn client_address(
+    State(proxies): State<TrustedProxies>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
     let address = peer.map(|peer| proxies.client(peer, request.headers()));
     request.extensions_mut().insert(ClientAddress(address));
     next.run(request).await
@@ -56,14 +73,28 @@ pub(super) fn published(
         let health = Health::new(service.name, service.checks, clock.clone());
         local.insert(service.name, Published::local(service.routes, health));
     }
-    let peers = [("auth", &plan.peers.auth), ("profile", &plan.peers.profile), ("posts", &plan.peers.posts), ("feed", &plan.peers.feed)];
+    let peers = [
+        ("auth", &plan.peers.auth),
+        ("profile", &plan.peers.profile),
+        ("posts", &plan.peers.posts),
+        ("feed", &plan.peers.feed),
+    ];
     peers
         .into_iter()
         .map(|(name, url)| match local.remove(name) {
             Some(local) => Ok(local),
             None => {
-                let Api { service, table, openapi } = api(name)?;
-                Ok(Published { name: service, table, openapi, upstream: Upstream::Http(url.parse()?) })
+                let Api {
+                    service,
+                    table,
+                    openapi,
+                } = api(name)?;
+                Ok(Published {
+                    name: service,
+                    table,
+                    openapi,
+                    upstream: Upstream::Http(url.parse()?),
+                })
             }
         })
         .collect()

@@ -19,10 +19,19 @@ pub async fn run(command: &Healthcheck, env: Vec<(String, String)>) -> Result<()
         None => own(env)?,
     };
     let client = kit::peer::client().map_err(Failure::Run)?;
-    let answer = client.get(&url).timeout(Duration::from_secs(3)).send().await;
-    let answer = answer.with_context(|| format!("{url} does not answer")).map_err(Failure::Run)?;
+    let answer = client
+        .get(&url)
+        .timeout(Duration::from_secs(3))
+        .send()
+        .await;
+    let answer = answer
+        .with_context(|| format!("{url} does not answer"))
+        .map_err(Failure::Run)?;
     if !answer.status().is_success() {
-        return Err(Failure::Run(anyhow::anyhow!("{url} answers {}", answer.status())));
+        return Err(Failure::Run(anyhow::anyhow!(
+            "{url} answers {}",
+            answer.status()
+        )));
     }
     say("healthy");
     Ok(())

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod config;
+pub mod dlq;
 pub mod healthcheck;
 pub mod openapi;
 pub mod serve;
@@ -70,7 +71,11 @@ impl From<DataDirError> for Failure {
 impl From<kit::Problem> for Failure {
     /// In the words for people: the detail, and what is wrong with which field.
     fn from(problem: kit::Problem) -> Self {
-        let fields: Vec<_> = problem.fields().iter().map(|(name, message)| format!("{name}: {message}")).collect();
+        let fields: Vec<_> = problem
+            .fields()
+            .iter()
+            .map(|(name, message)| format!("{name}: {message}"))
+            .collect();
         if fields.is_empty() {
             return Self::Run(anyhow::anyhow!("{}", problem.detail()));
         }
@@ -88,10 +93,20 @@ impl From<anyhow::Error> for Failure {
         let settings = error.chain().any(|cause| {
             cause.is::<SettingsError>()
                 || cause.is::<kit::config::ConfigError>()
-                || matches!(cause.downcast_ref(), Some(backends::Error::Configuration(_)))
-                || matches!(cause.downcast_ref(), Some(backends::bus::BusError::Configuration(_)))
+                || matches!(
+                    cause.downcast_ref(),
+                    Some(backends::Error::Configuration(_))
+                )
+                || matches!(
+                    cause.downcast_ref(),
+                    Some(backends::bus::BusError::Configuration(_))
+                )
         });
-        if settings { Self::Usage(error) } else { Self::Run(error) }
+        if settings {
+            Self::Usage(error)
+        } else {
+            Self::Run(error)
+        }
     }
 }
 
@@ -104,6 +119,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Serve(serve) => serve::run(&serve, env).await,
         Command::Admin(command) => admin::run(&command, env).await,
+        Command::Dlq(command) => dlq::run(command, env).await,
         Command::Config(command) => config::run(&command, env).await,
         Command::Openapi(command) => openapi::run(&command),
         Command::Healthcheck(command) => healthcheck::run(&command, env).await,

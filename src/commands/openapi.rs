@@ -22,14 +22,18 @@ pub fn run(command: &Openapi) -> Result<(), Failure> {
             None => return Err(SettingsError::UnknownService { name: name.clone() }.into()),
         },
     };
-    let apis = names.into_iter().map(upstreams::api).collect::<anyhow::Result<Vec<_>>>()?;
+    let apis = names
+        .into_iter()
+        .map(upstreams::api)
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let described: Vec<_> = apis.iter().map(|api| (api.service, &api.openapi)).collect();
     let documents = gateway::documents(&described, gateway::DocsAccess::Public)?;
     let document = match &described[..] {
         [(name, _)] => documents.of(name).context("the document is missing")?,
         _ => documents.merged(),
     };
-    let value: serde_json::Value = serde_json::from_slice(&document.json()).context("the document is no JSON")?;
+    let value: serde_json::Value =
+        serde_json::from_slice(&document.json()).context("the document is no JSON")?;
     say(format_args!("{value:#}"));
     Ok(())
 }

@@ -23,13 +23,18 @@ use crate::{control, demo};
 pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Failure> {
     let target = Target::of(&command.services)?;
     if command.demo && target != Target::All {
-        return Err(Failure::Usage(anyhow::anyhow!("--demo fills a whole school; it goes with `serve` without services")));
+        return Err(Failure::Usage(anyhow::anyhow!(
+            "--demo fills a whole school; it goes with `serve` without services"
+        )));
     }
     let settings = Settings::load(env, &target, command.demo)?;
     let log: kit::telemetry::Config = settings.section("log")?;
-    let _log = kit::telemetry::init(log.format, &log.filter).map_err(|error| SettingsError::unfit("log.filter", error.to_string()))?;
+    let _log = kit::telemetry::init(log.format, &log.filter)
+        .map_err(|error| SettingsError::unfit("log.filter", error.to_string()))?;
     let plan = Plan::of(&settings, &target)?;
-    let data = (target == Target::All).then(|| DataDir::lock(&settings.data)).transpose()?;
+    let data = (target == Target::All)
+        .then(|| DataDir::lock(&settings.data))
+        .transpose()?;
     let listener = listen("server.listen", plan.server.listen).await?;
     let own_metrics = match plan.metrics_listen {
         Some(address) => Some(listen("server.metrics_listen", address).await?),
@@ -39,13 +44,20 @@ pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Fail
     if let (Some(listener), Some((_, router))) = (own_metrics, assembly.metrics.take()) {
         assembly.workers.push(metrics_worker(listener, router));
     }
-    if let (Some(data), Some(accounts)) = (&data, &assembly.accounts) {
-        assembly.workers.push(control::worker(data.file(control::NAME), accounts.orders())?);
+    if let Some(data) = &data {
+        let orders = std::mem::take(&mut assembly.orders).into_router();
+        assembly
+            .workers
+            .push(control::worker(data.file(control::NAME), orders)?);
     }
-    let address = listener.local_addr().context("the listener has no address")?;
+    let address = listener
+        .local_addr()
+        .context("the listener has no address")?;
     announce(address, &assembly, data.as_ref(), command.demo, &target).await?;
     let (soft, hard) = kit::shutdown::on_signals();
-    let Assembly { server, workers, .. } = assembly;
+    let Assembly {
+        server, workers, ..
+    } = assembly;
     Ok(server.run(listener, workers, (soft, hard)).await?)
 }
 
@@ -57,18 +69,35 @@ async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener, Setti
 }
 
 /// Says where it runs and who gets in, before the first request: on standard output, whatever the log does.
-async fn announce(address: SocketAddr, assembly: &Assembly, data: Option<&DataDir>, fill: bool, target: &Target) -> anyhow::Result<()> {
+async fn announce(
+    address: SocketAddr,
+    assembly: &Assembly,
+    data: Option<&DataDir>,
+    fill: bool,
+    target: &Target,
+) -> anyhow::Result<()> {
     let shown = match address.ip() {
-        ip if ip.is_unspecified() => SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port()),
+        ip if ip.is_unspecified() => {
+            SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), address.port())
+        }
         _ => address,
     };
     let logins = match (data, &assembly.accounts) {
-        (Some(data), Some(accounts)) if fill => Some(demo::fill(&assembly.server, accounts, data).await.context("the demo school")?),
+        (Some(data), Some(accounts)) if fill => Some(
+            demo::fill(&assembly.server, accounts, data)
+                .await
+                .context("the demo school")?,
+        ),
         _ => None,
     };
     match target {
-        Target::All => say(format_args!("schoolyard runs at http://{shown}   API: http://{shown}/api/docs/")),
-        Target::Only(names) => say(format_args!("schoolyard runs {} at http://{shown}", names.join(", "))),
+        Target::All => say(format_args!(
+            "schoolyard runs at http://{shown}   API: http://{shown}/api/docs/"
+        )),
+        Target::Only(names) => say(format_args!(
+            "schoolyard runs {} at http://{shown}",
+            names.join(", ")
+        )),
     }
     if let Some(data) = data {
         say(format_args!("data: {}", data.path().display()));
@@ -92,6 +121,8 @@ fn no_admin(data: &Path) -> String {
 
 fn metrics_worker(listener: TcpListener, router: axum::Router) -> Worker {
     Worker::new("metrics", move |stop: CancellationToken| async move {
-        Server::new("metrics", router, Edge::system()).run(listener, Vec::new(), stop).await
+        Server::new("metrics", router, Edge::system())
+            .run(listener, Vec::new(), stop)
+            .await
     })
 }

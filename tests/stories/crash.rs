@@ -15,8 +15,11 @@ use crate::support::{Person, School};
 
 const ROUNDS: usize = 20;
 const CLIENTS: usize = 32;
-const SETTINGS: [(&str, &str); 3] =
-    [("SCHOOLYARD_GATEWAY__RATE_LIMIT", "100000"), ("SCHOOLYARD_GATEWAY__RATE_BURST", "100000"), ("SCHOOLYARD_LOG__FILTER", "warn")];
+const SETTINGS: [(&str, &str); 3] = [
+    ("SCHOOLYARD_GATEWAY__RATE_LIMIT", "100000"),
+    ("SCHOOLYARD_GATEWAY__RATE_BURST", "100000"),
+    ("SCHOOLYARD_LOG__FILTER", "warn"),
+];
 
 /// What the clients know: the newest acknowledged title of each post (`None`: its deletion was acknowledged), and what
 /// was asked for and not answered.
@@ -39,9 +42,18 @@ fn body(title: &str) -> Value {
 async fn client(person: Person, name: String, known: Shared, done: Arc<AtomicUsize>) {
     for n in 0.. {
         let (key, title) = (format!("{name}-{n}"), format!("{name} {n}"));
-        known.lock().unwrap().open.push((key.clone(), title.clone()));
-        let request = person.request(Method::POST, "/api/posts").header("Idempotency-Key", &key).json(&body(&title));
-        let Some(answer) = person.try_send(request).await else { return };
+        known
+            .lock()
+            .unwrap()
+            .open
+            .push((key.clone(), title.clone()));
+        let request = person
+            .request(Method::POST, "/api/posts")
+            .header("Idempotency-Key", &key)
+            .json(&body(&title));
+        let Some(answer) = person.try_send(request).await else {
+            return;
+        };
         let id = answer.expect(200).json()["id"].as_str().unwrap().to_owned();
         {
             let mut known = known.lock().unwrap();
@@ -50,15 +62,26 @@ async fn client(person: Person, name: String, known: Shared, done: Arc<AtomicUsi
         }
         let path = format!("/api/posts/{id}");
         let (request, after) = match n % 4 {
-            1 => (person.request(Method::PUT, &path).json(&json!({"title": format!("{title} edited")})), Some(format!("{title} edited"))),
+            1 => (
+                person
+                    .request(Method::PUT, &path)
+                    .json(&json!({"title": format!("{title} edited")})),
+                Some(format!("{title} edited")),
+            ),
             3 => (person.request(Method::DELETE, &path), None),
             _ => {
                 done.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
         };
-        known.lock().unwrap().unsure.insert(id.clone(), after.clone());
-        let Some(answer) = person.try_send(request).await else { return };
+        known
+            .lock()
+            .unwrap()
+            .unsure
+            .insert(id.clone(), after.clone());
+        let Some(answer) = person.try_send(request).await else {
+            return;
+        };
         answer.expect(200);
         let mut known = known.lock().unwrap();
         known.unsure.remove(&id);
@@ -71,7 +94,11 @@ async fn client(person: Person, name: String, known: Shared, done: Arc<AtomicUsi
 async fn all(person: &Person, path: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = person.get(&format!("{path}?limit=100&cursor={cursor}")).await.expect(200).json();
+        let page = person
+            .get(&format!("{path}?limit=100&cursor={cursor}"))
+            .await
+            .expect(200)
+            .json();
         items.extend(page["items"].as_array().unwrap().iter().cloned());
         match page["next_cursor"].as_str() {
             Some(next) => cursor = next.to_owned(),
@@ -82,26 +109,45 @@ async fn all(person: &Person, path: &str) -> Vec<Value> {
 
 /// The whole stream by cursor. The first page has no cursor.
 async fn whole_stream(person: &Person) -> Vec<Value> {
-    let mut page = person.get("/api/activity-stream?limit=100").await.expect(200).json();
+    let mut page = person
+        .get("/api/activity-stream?limit=100")
+        .await
+        .expect(200)
+        .json();
     let mut items = Vec::new();
     loop {
         items.extend(page["items"].as_array().unwrap().iter().cloned());
-        let Some(next) = page["next_cursor"].as_str() else { return items };
-        page = person.get(&format!("/api/activity-stream?limit=100&cursor={next}")).await.expect(200).json();
+        let Some(next) = page["next_cursor"].as_str() else {
+            return items;
+        };
+        page = person
+            .get(&format!("/api/activity-stream?limit=100&cursor={next}"))
+            .await
+            .expect(200)
+            .json();
     }
 }
 
 fn titles_by_id(posts: &[Value], id: &str) -> Vec<(String, String)> {
     let text = |post: &Value, name: &str| post[name].as_str().unwrap().to_owned();
-    posts.iter().map(|post| (text(post, id), text(post, "title"))).collect()
+    posts
+        .iter()
+        .map(|post| (text(post, id), text(post, "title")))
+        .collect()
 }
 
 /// Settles what was open when the server died, then compares.
 async fn check(person: &Person, known: &Shared) {
     let open = std::mem::take(&mut known.lock().unwrap().open);
     for (key, title) in open {
-        let request = person.request(Method::POST, "/api/posts").header("Idempotency-Key", &key).json(&body(&title));
-        let id = person.send(request).await.expect(200).json()["id"].as_str().unwrap().to_owned();
+        let request = person
+            .request(Method::POST, "/api/posts")
+            .header("Idempotency-Key", &key)
+            .json(&body(&title));
+        let id = person.send(request).await.expect(200).json()["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         known.lock().unwrap().acknowledged.insert(id, Some(title));
     }
     let posts = all(person, "/api/posts").await;
@@ -113,11 +159,17 @@ async fn check(person: &Person, known: &Shared) {
         for (id, after) in unsure {
             let now = stored.get(&id).cloned();
             let before = known.acknowledged[&id].clone();
-            assert!(now == before || now == after, "{id}: {now:?} is neither {before:?} nor {after:?}");
+            assert!(
+                now == before || now == after,
+                "{id}: {now:?} is neither {before:?} nor {after:?}"
+            );
             known.acknowledged.insert(id, now);
         }
-        let expected: BTreeMap<_, _> =
-            known.acknowledged.iter().filter_map(|(id, title)| Some((id.clone(), title.clone()?))).collect();
+        let expected: BTreeMap<_, _> = known
+            .acknowledged
+            .iter()
+            .filter_map(|(id, title)| Some((id.clone(), title.clone()?)))
+            .collect();
         assert_eq!(stored, expected, "acknowledged and stored differ");
     }
     // The stream follows as soon as the events are applied: the same posts in the same order, each once.
@@ -130,7 +182,11 @@ async fn check(person: &Person, known: &Shared) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("the stream never became the posts: {} items, {} posts", seen.len(), expected.len());
+    panic!(
+        "the stream never became the posts: {} items, {} posts",
+        seen.len(),
+        expected.len()
+    );
 }
 
 async fn round(data: &Path, round: usize, token: &mut Option<String>, known: &Shared) {
@@ -139,7 +195,11 @@ async fn round(data: &Path, round: usize, token: &mut Option<String>, known: &Sh
     let person = match token {
         // The session outlives the crash as well.
         Some(token) => nobody.with_token(token),
-        None => nobody.login("office@school.example", School::PASSWORD).await,
+        None => {
+            nobody
+                .login("office@school.example", School::PASSWORD)
+                .await
+        }
     };
     *token = Some(person.token().to_owned());
     check(&person, known).await;
@@ -149,11 +209,21 @@ async fn round(data: &Path, round: usize, token: &mut Option<String>, known: &Sh
     }
     let done = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (0..CLIENTS)
-        .map(|n| tokio::spawn(client(person.clone(), format!("r{round}c{n}"), known.clone(), done.clone())))
+        .map(|n| {
+            tokio::spawn(client(
+                person.clone(),
+                format!("r{round}c{n}"),
+                known.clone(),
+                done.clone(),
+            ))
+        })
         .collect();
     // Killed in the middle of it, at another point every round.
     while done.load(Ordering::Relaxed) < 20 + round * 7 {
-        assert!(!clients.iter().any(tokio::task::JoinHandle::is_finished), "a client ended before the kill");
+        assert!(
+            !clients.iter().any(tokio::task::JoinHandle::is_finished),
+            "a client ended before the kill"
+        );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     server.kill().await;
@@ -165,7 +235,11 @@ async fn round(data: &Path, round: usize, token: &mut Option<String>, known: &Sh
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_write_is_lost_or_doubled_by_kill_9() {
     let folder = tempfile::tempdir().unwrap();
-    let made = schoolyard(folder.path(), &["admin", "create", "--email", "office@school.example"], &[]);
+    let made = schoolyard(
+        folder.path(),
+        &["admin", "create", "--email", "office@school.example"],
+        &[],
+    );
     let made = finish(made, &format!("{}\n", School::PASSWORD)).await;
     assert_eq!(made.code, 0, "{}", made.stderr);
     let known = Shared::default();

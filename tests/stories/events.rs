@@ -19,7 +19,10 @@ async fn a_foreign_producers_message_becomes_one_item_also_when_it_is_replayed()
     let page = teacher.get("/api/activity-stream").await.expect(200).json();
     assert_eq!(titles(&page), ["From the old stack"]);
     let item = &page["items"][0];
-    assert_eq!((&item["username"], &item["timestamp"], &item["user_id"]), (&json!("max"), &json!("2026-03-02T07:59:00.250Z"), &json!(3)));
+    assert_eq!(
+        (&item["username"], &item["timestamp"], &item["user_id"]),
+        (&json!("max"), &json!("2026-03-02T07:59:00.250Z"), &json!(3))
+    );
 
     let deleted = json!({
         "event_type": "post.deleted", "timestamp": "2026-03-02T07:59:30",

@@ -6,6 +6,7 @@ mod access;
 mod architecture;
 mod command_line;
 mod crash;
+mod dead_letters;
 mod events;
 mod races;
 mod spoof;

@@ -20,8 +20,15 @@ async fn sixty_four_registrations_of_one_address_give_one_account_and_63_conflic
     let school = School::civildiy(Topology::Together).await;
     let nobody = school.nobody();
     let answers = join_all((0..64).map(|n| {
-        let email = if n % 2 == 0 { "Mia@Example.org" } else { "mia@example.ORG " };
-        nobody.post("/api/auth/register", json!({"email": email, "password": "correct horse 3", "username": "mia"}))
+        let email = if n % 2 == 0 {
+            "Mia@Example.org"
+        } else {
+            "mia@example.ORG "
+        };
+        nobody.post(
+            "/api/auth/register",
+            json!({"email": email, "password": "correct horse 3", "username": "mia"}),
+        )
     }))
     .await;
     assert_eq!(count(&answers), HashMap::from([(200, 1), (409, 63)]));
@@ -33,15 +40,33 @@ async fn sixty_four_creations_with_one_idempotency_key_give_one_post() {
     let school = School::start(Topology::Together).await;
     let teacher = school.sign_in_teacher().await;
     let create = |key: &'static str, title: &'static str| {
-        let request = teacher.request(Method::POST, "/api/posts").header("Idempotency-Key", key);
+        let request = teacher
+            .request(Method::POST, "/api/posts")
+            .header("Idempotency-Key", key);
         teacher.send(request.json(&json!({"title": title, "content": "c", "audience": ["school"]})))
     };
     let answers = join_all((0..64).map(|_| create("the-same-key", "once"))).await;
     assert_eq!(count(&answers), HashMap::from([(200, 64)]));
     let first = answers[0].json();
     assert!(answers.iter().all(|answer| answer.json() == first));
-    assert_eq!(teacher.get("/api/posts").await.expect(200).json().as_array().unwrap().len(), 1);
-    assert_eq!(create("the-same-key", "another body").await.expect(422).code(), "idempotency_mismatch");
+    assert_eq!(
+        teacher
+            .get("/api/posts")
+            .await
+            .expect(200)
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        create("the-same-key", "another body")
+            .await
+            .expect(422)
+            .code(),
+        "idempotency_mismatch"
+    );
     school.caught_up().await;
     assert_eq!(teacher.stream().await, ["once"]);
     school.stop().await;
@@ -53,15 +78,30 @@ async fn two_editors_with_one_etag_give_one_412() {
     let teacher = school.sign_in_teacher().await;
     let id = teacher.publish("draft", &["school"]).await;
     let path = format!("/api/posts/{id}");
-    let etag = teacher.get(&path).await.expect(200).header("etag").expect("an ETag").to_owned();
+    let etag = teacher
+        .get(&path)
+        .await
+        .expect(200)
+        .header("etag")
+        .expect("an ETag")
+        .to_owned();
     let edit = |title: &'static str| {
-        let request = teacher.request(Method::PUT, &path).header("If-Match", &etag);
+        let request = teacher
+            .request(Method::PUT, &path)
+            .header("If-Match", &etag);
         teacher.send(request.json(&json!({"title": title})))
     };
     let (one, two) = tokio::join!(edit("one"), edit("two"));
     let answers = [one, two];
     assert_eq!(count(&answers), HashMap::from([(200, 1), (412, 1)]));
-    assert_eq!(answers.iter().find(|answer| answer.status == 412).unwrap().code(), "stale");
+    assert_eq!(
+        answers
+            .iter()
+            .find(|answer| answer.status == 412)
+            .unwrap()
+            .code(),
+        "stale"
+    );
     school.stop().await;
 }
 
@@ -71,15 +111,37 @@ async fn fifty_refreshes_of_one_token_give_at_most_four_and_the_session_lives() 
     school.sign_in_teacher().await;
     let nobody = school.nobody();
     let login = json!({"username": "ines", "password": School::PASSWORD});
-    let tokens = nobody.post("/api/auth/login", login).await.expect(200).json();
+    let tokens = nobody
+        .post("/api/auth/login", login)
+        .await
+        .expect(200)
+        .json();
     let refresh = json!({"refresh_token": tokens["refresh_token"]});
-    let answers = join_all((0..50).map(|_| nobody.post("/api/auth/refresh", refresh.clone()))).await;
+    let answers =
+        join_all((0..50).map(|_| nobody.post("/api/auth/refresh", refresh.clone()))).await;
     let counts = count(&answers);
     assert_eq!(counts.get(&200), Some(&4), "{counts:?}");
     assert_eq!(counts.get(&409), Some(&46), "{counts:?}");
-    assert!(answers.iter().filter(|answer| answer.status == 409).all(|answer| answer.code() == "refresh_in_progress"));
-    let alive = answers.iter().find(|answer| answer.status == 200).unwrap().json();
-    nobody.with_token(alive["access_token"].as_str().unwrap()).get("/api/auth/me").await.expect(200);
-    nobody.with_token(tokens["access_token"].as_str().unwrap()).get("/api/auth/me").await.expect(200);
+    assert!(
+        answers
+            .iter()
+            .filter(|answer| answer.status == 409)
+            .all(|answer| answer.code() == "refresh_in_progress")
+    );
+    let alive = answers
+        .iter()
+        .find(|answer| answer.status == 200)
+        .unwrap()
+        .json();
+    nobody
+        .with_token(alive["access_token"].as_str().unwrap())
+        .get("/api/auth/me")
+        .await
+        .expect(200);
+    nobody
+        .with_token(tokens["access_token"].as_str().unwrap())
+        .get("/api/auth/me")
+        .await
+        .expect(200);
     school.stop().await;
 }

@@ -12,31 +12,71 @@ async fn readers(topology: Topology) {
 
     let everyone = head.publish("for the school", &["school"]).await;
     let staff = head.publish("for teachers", &["role:teacher"]).await;
-    let letter = head.publish("for one student", &[&format!("user:{}", student.id)]).await;
+    let letter = head
+        .publish("for one student", &[&format!("user:{}", student.id)])
+        .await;
     school.caught_up().await;
-    assert_eq!(student.stream().await, ["for one student", "for the school"]);
+    assert_eq!(
+        student.stream().await,
+        ["for one student", "for the school"]
+    );
     assert_eq!(colleague.stream().await, ["for teachers", "for the school"]);
 
     // An edit shows everywhere, in its old place.
-    head.put(&format!("/api/posts/{everyone}"), json!({"title": "for the whole school"})).await.expect(200);
+    head.put(
+        &format!("/api/posts/{everyone}"),
+        json!({"title": "for the whole school"}),
+    )
+    .await
+    .expect(200);
     school.caught_up().await;
-    assert_eq!(student.stream().await, ["for one student", "for the whole school"]);
-    assert_eq!(colleague.stream().await, ["for teachers", "for the whole school"]);
+    assert_eq!(
+        student.stream().await,
+        ["for one student", "for the whole school"]
+    );
+    assert_eq!(
+        colleague.stream().await,
+        ["for teachers", "for the whole school"]
+    );
 
     // A change of audience takes it from some and gives it to others.
-    head.put(&format!("/api/posts/{staff}"), json!({"audience": ["role:student"]})).await.expect(200);
+    head.put(
+        &format!("/api/posts/{staff}"),
+        json!({"audience": ["role:student"]}),
+    )
+    .await
+    .expect(200);
     school.caught_up().await;
-    assert_eq!(student.stream().await, ["for one student", "for teachers", "for the whole school"]);
+    assert_eq!(
+        student.stream().await,
+        ["for one student", "for teachers", "for the whole school"]
+    );
     assert_eq!(colleague.stream().await, ["for the whole school"]);
-    colleague.get(&format!("/api/posts/{staff}")).await.expect(404);
+    colleague
+        .get(&format!("/api/posts/{staff}"))
+        .await
+        .expect(404);
 
     // A deletion leaves nothing: no page, no cursor.
-    let page = student.get("/api/activity-stream?limit=1").await.expect(200).json();
+    let page = student
+        .get("/api/activity-stream?limit=1")
+        .await
+        .expect(200)
+        .json();
     let cursor = page["next_cursor"].as_str().unwrap().to_owned();
-    head.delete(&format!("/api/posts/{letter}")).await.expect(200);
+    head.delete(&format!("/api/posts/{letter}"))
+        .await
+        .expect(200);
     school.caught_up().await;
-    assert_eq!(student.stream().await, ["for teachers", "for the whole school"]);
-    let rest = student.get(&format!("/api/activity-stream?limit=10&cursor={cursor}")).await.expect(200).json();
+    assert_eq!(
+        student.stream().await,
+        ["for teachers", "for the whole school"]
+    );
+    let rest = student
+        .get(&format!("/api/activity-stream?limit=10&cursor={cursor}"))
+        .await
+        .expect(200)
+        .json();
     assert_eq!(titles(&rest), ["for teachers", "for the whole school"]);
     school.stop().await;
 }
@@ -61,23 +101,46 @@ async fn rights(topology: Topology) {
 
     // The role goes: the very next request sees it, with the token of before.
     let roles = json!({"roles": ["staff"], "reason": "moved to the office"});
-    admin.put(&format!("/api/auth/users/{}/roles", colleague.id), roles).await.expect(200);
+    admin
+        .put(&format!("/api/auth/users/{}/roles", colleague.id), roles)
+        .await
+        .expect(200);
     assert_eq!(colleague.stream().await, Vec::<String>::new());
-    let refused = colleague.post("/api/posts", json!({"title": "x", "content": "y", "audience": ["school"]})).await;
+    let refused = colleague
+        .post(
+            "/api/posts",
+            json!({"title": "x", "content": "y", "audience": ["school"]}),
+        )
+        .await;
     assert_eq!(refused.expect(403).code(), "audience_forbidden");
 
     // The session goes.
     let second = school.sign_in("tom", &["staff"]).await;
     let sessions = second.get("/api/auth/sessions").await.expect(200).json();
-    let sessions = sessions["items"].as_array().unwrap_or_else(|| sessions.as_array().expect("a list")).clone();
+    let sessions = sessions["items"]
+        .as_array()
+        .unwrap_or_else(|| sessions.as_array().expect("a list"))
+        .clone();
     assert_eq!(sessions.len(), 2);
-    let other = sessions.iter().find(|session| session["current"] == false).expect("the first session");
-    second.delete(&format!("/api/auth/sessions/{}", other["id"].as_str().unwrap())).await.expect(204);
+    let other = sessions
+        .iter()
+        .find(|session| session["current"] == false)
+        .expect("the first session");
+    second
+        .delete(&format!(
+            "/api/auth/sessions/{}",
+            other["id"].as_str().unwrap()
+        ))
+        .await
+        .expect(204);
     colleague.get("/api/activity-stream").await.expect(401);
     second.get("/api/activity-stream").await.expect(200);
 
     // The account goes.
-    admin.delete(&format!("/api/auth/users/{}", second.id)).await.expect(204);
+    admin
+        .delete(&format!("/api/auth/users/{}", second.id))
+        .await
+        .expect(204);
     second.get("/api/activity-stream").await.expect(401);
     school.stop().await;
 }

@@ -69,7 +69,10 @@ impl IdentityHeaders {
         let text = |text: &str| HeaderValue::from_bytes(text.as_bytes()).map_err(Problem::internal);
         Ok(Self([
             (X_USER_ID, HeaderValue::from(who.user.0)),
-            (X_USER_EMAIL, text(who.email.as_deref().unwrap_or_default())?),
+            (
+                X_USER_EMAIL,
+                text(who.email.as_deref().unwrap_or_default())?,
+            ),
             (X_USER_ROLES, text(&who.roles.header())?),
             (X_SESSION_ID, text(&who.session.to_string())?),
         ]))
@@ -168,7 +171,11 @@ fn decide(verifier: &Verifier, headers: &HeaderMap) -> Result<Decision, Problem>
         )));
     }
     let headers = Arc::new(IdentityHeaders::of(&who)?);
-    Ok(Decision::Identified { who, headers, authorization })
+    Ok(Decision::Identified {
+        who,
+        headers,
+        authorization,
+    })
 }
 
 fn unavailable(cause: impl Into<anyhow::Error>) -> Problem {

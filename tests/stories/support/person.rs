@@ -29,11 +29,16 @@ impl Answer {
 
     /// The stable code of a problem.
     pub fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap_or_else(|| panic!("no code: {self:?}")).to_owned()
+        self.json()["code"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no code: {self:?}"))
+            .to_owned()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().expect("a header is text"))
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("a header is text"))
     }
 
     /// The answer, if it has this status; else the test ends here and says what came instead.
@@ -46,28 +51,60 @@ impl Answer {
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.status, String::from_utf8_lossy(&self.bytes))
+        write!(
+            f,
+            "{} {}",
+            self.status,
+            String::from_utf8_lossy(&self.bytes)
+        )
     }
 }
 
 impl Person {
     /// Somebody without a credential.
     pub fn nobody(base: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { http, base: base.to_owned(), token: None, id: 0 }
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        Self {
+            http,
+            base: base.to_owned(),
+            token: None,
+            id: 0,
+        }
     }
 
     /// The same client with a credential of its own.
     pub fn with_token(&self, token: &str) -> Self {
-        Self { token: Some(token.to_owned()), ..self.clone() }
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// Signs in.
     pub async fn login(&self, login: &str, password: &str) -> Self {
-        let field = if login.contains('@') { "email" } else { "username" };
-        let answer = self.post("/api/auth/login", json!({field: login, "password": password})).await.expect(200).json();
+        let field = if login.contains('@') {
+            "email"
+        } else {
+            "username"
+        };
+        let answer = self
+            .post(
+                "/api/auth/login",
+                json!({field: login, "password": password}),
+            )
+            .await
+            .expect(200)
+            .json();
         let token = answer["access_token"].as_str().expect("a token").to_owned();
-        Self { token: Some(token), id: answer["user"]["id"].as_i64().expect("an id"), ..self.clone() }
+        Self {
+            token: Some(token),
+            id: answer["user"]["id"].as_i64().expect("an id"),
+            ..self.clone()
+        }
     }
 
     pub fn token(&self) -> &str {
@@ -79,7 +116,8 @@ impl Person {
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(self.request(Method::POST, path).json(&body)).await
+        self.send(self.request(Method::POST, path).json(&body))
+            .await
     }
 
     pub async fn put(&self, path: &str, body: Value) -> Answer {
@@ -107,22 +145,41 @@ impl Person {
     pub async fn try_send(&self, request: reqwest::RequestBuilder) -> Option<Answer> {
         let answer = request.send().await.ok()?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        Some(Answer { status, headers, bytes: answer.bytes().await.ok()?.to_vec() })
+        Some(Answer {
+            status,
+            headers,
+            bytes: answer.bytes().await.ok()?.to_vec(),
+        })
     }
 
     /// Publishes and gives the post's id.
     pub async fn publish(&self, title: &str, audience: &[&str]) -> String {
-        let body = json!({"title": title, "content": format!("<p>{title}</p>"), "audience": audience});
-        self.post("/api/posts", body).await.expect(200).json()["id"].as_str().expect("an id").to_owned()
+        let body =
+            json!({"title": title, "content": format!("<p>{title}</p>"), "audience": audience});
+        self.post("/api/posts", body).await.expect(200).json()["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned()
     }
 
     /// The titles of the first page of the stream.
     pub async fn stream(&self) -> Vec<String> {
-        titles(&self.get("/api/activity-stream?limit=100").await.expect(200).json())
+        titles(
+            &self
+                .get("/api/activity-stream?limit=100")
+                .await
+                .expect(200)
+                .json(),
+        )
     }
 }
 
 /// The titles of a page.
 pub fn titles(page: &Value) -> Vec<String> {
-    page["items"].as_array().expect("items").iter().map(|item| item["title"].as_str().expect("a title").to_owned()).collect()
+    page["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|item| item["title"].as_str().expect("a title").to_owned())
+        .collect()
 }

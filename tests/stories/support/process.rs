@@ -10,8 +10,16 @@ use tokio::process::{Child, Command};
 /// `schoolyard` with these arguments, data directory and settings, and nothing else of this environment.
 pub fn schoolyard(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_schoolyard"));
-    command.args(args).env_clear().env("SCHOOLYARD_DATA", data).envs(settings.iter().copied()).kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(args)
+        .env_clear()
+        .env("SCHOOLYARD_DATA", data)
+        .envs(settings.iter().copied())
+        .kill_on_drop(true);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -24,13 +32,18 @@ pub struct Finished {
 
 /// Runs a command to its end, with this text on its standard input.
 pub async fn finish(mut command: Command, input: &str) -> Finished {
-    let mut child = command.stdin(Stdio::piped()).spawn().expect("the binary starts");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
     let mut stdin = child.stdin.take().expect("standard input");
     // A command that reads nothing closes its end at once.
     let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     let ended = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
-    let output = ended.expect("the command ends within a minute").expect("its output is readable");
+    let output = ended
+        .expect("the command ends within a minute")
+        .expect("its output is readable");
     Finished {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -50,18 +63,26 @@ impl Running {
         let mut args: Vec<&str> = args.to_vec();
         args.insert(0, "serve");
         let mut command = schoolyard(data, &args, settings);
-        let mut child = command.env("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0").stderr(Stdio::inherit()).spawn().expect("the binary starts");
+        let mut child = command
+            .env("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0")
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
         let address = async {
             while let Some(line) = lines.next_line().await.expect("its output is text") {
                 if let Some((_, address)) = line.split_once("http://") {
-                    let end = address.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).unwrap_or(address.len());
+                    let end = address
+                        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))
+                        .unwrap_or(address.len());
                     return format!("http://{}", &address[..end]);
                 }
             }
             panic!("the server ended before it said where it listens");
         };
-        let base = tokio::time::timeout(Duration::from_secs(60), address).await.expect("the server starts within a minute");
+        let base = tokio::time::timeout(Duration::from_secs(60), address)
+            .await
+            .expect("the server starts within a minute");
         // The rest of what it prints is read away, so that it never waits for its reader.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self { child, base }
@@ -75,9 +96,17 @@ impl Running {
     /// SIGTERM; gives the exit code.
     pub async fn terminate(mut self) -> i32 {
         let pid = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .await
+            .expect("kill runs");
         assert!(sent.success());
         let ended = tokio::time::timeout(Duration::from_secs(40), self.child.wait()).await;
-        ended.expect("it ends").expect("its status is readable").code().unwrap_or(-1)
+        ended
+            .expect("it ends")
+            .expect("its status is readable")
+            .code()
+            .unwrap_or(-1)
     }
 }

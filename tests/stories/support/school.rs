@@ -70,7 +70,9 @@ impl School {
             Topology::Together => builder.add("gateway", Target::All).await,
             Topology::Apart => {
                 for service in ["auth", "profile", "posts", "feed", "gateway"] {
-                    builder.add(service, Target::Only(vec![service.to_owned()])).await;
+                    builder
+                        .add(service, Target::Only(vec![service.to_owned()]))
+                        .await;
                 }
             }
         }
@@ -102,9 +104,16 @@ impl School {
         &self.admin
     }
 
+    pub fn bus(&self) -> &Arc<dyn Bus> {
+        &self.bus
+    }
+
     /// Somebody with these roles, signed in; the account is made if it is not there.
     pub async fn sign_in(&self, username: &str, roles: &[&str]) -> Person {
-        let roles: Roles = roles.iter().map(|role| role.parse::<Role>().unwrap()).collect();
+        let roles: Roles = roles
+            .iter()
+            .map(|role| role.parse::<Role>().unwrap())
+            .collect();
         let person = auth::Person {
             email: Some(format!("{username}@school.example")),
             username: username.to_owned(),
@@ -136,10 +145,16 @@ impl School {
             let accounts = self.bus.ends(&[topics::AUTH_EVENTS.name]).await.unwrap();
             assert!(self.followed.reached(&accounts).await, "profile has ended");
             self.sent().await;
-            let ends = self.bus.ends(&[topics::POSTS_EVENTS.name, topics::AUTH_EVENTS.name]).await.unwrap();
+            let ends = self
+                .bus
+                .ends(&[topics::POSTS_EVENTS.name, topics::AUTH_EVENTS.name])
+                .await
+                .unwrap();
             self.applied.reached(&ends).await.unwrap();
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("the feed catches up");
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("the feed catches up");
     }
 
     /// Until every event written so far is on the bus.
@@ -173,7 +188,12 @@ impl School {
     pub async fn stop(self) {
         self.caught_up().await;
         for topic in topics::ALL {
-            assert_eq!(self.dead_letters(topic.name).await, 0, "{} has dead letters", topic.name);
+            assert_eq!(
+                self.dead_letters(topic.name).await,
+                0,
+                "{} has dead letters",
+                topic.name
+            );
         }
         self.stop_with_dead_letters().await;
     }
@@ -182,8 +202,12 @@ impl School {
     pub async fn stop_with_dead_letters(self) {
         self.stop.cancel();
         for running in self.running {
-            let ended = tokio::time::timeout(PATIENCE, running).await.expect("a server ends in time");
-            ended.expect("a server does not panic").expect("a server ends well");
+            let ended = tokio::time::timeout(PATIENCE, running)
+                .await
+                .expect("a server ends in time");
+            ended
+                .expect("a server does not panic")
+                .expect("a server ends well");
         }
     }
 }
@@ -209,7 +233,10 @@ impl Builder {
         let (mut listeners, mut bases) = (BTreeMap::new(), BTreeMap::new());
         for service in ["auth", "profile", "posts", "feed", "gateway"] {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            bases.insert(service, format!("http://{}", listener.local_addr().unwrap()));
+            bases.insert(
+                service,
+                format!("http://{}", listener.local_addr().unwrap()),
+            );
             listeners.insert(service, listener);
         }
         let path = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
@@ -225,9 +252,15 @@ impl Builder {
             ("SCHOOLYARD_PEERS__POSTS", bases["posts"].clone()),
             ("SCHOOLYARD_PEERS__FEED", bases["feed"].clone()),
             ("SCHOOLYARD_PEERS__CREDENTIAL", CREDENTIAL.to_owned()),
-            ("SCHOOLYARD_AUTH__SERVICE_CREDENTIALS", format!("feed:{CREDENTIAL}")),
+            (
+                "SCHOOLYARD_AUTH__SERVICE_CREDENTIALS",
+                format!("feed:{CREDENTIAL}"),
+            ),
             // A service that runs alone believes its gateway about where a request comes from.
-            ("SCHOOLYARD_GATEWAY__TRUSTED_PROXIES", "127.0.0.1".to_owned()),
+            (
+                "SCHOOLYARD_GATEWAY__TRUSTED_PROXIES",
+                "127.0.0.1".to_owned(),
+            ),
             // The races and loads of the stories come from one address; the limits have tests of their own.
             ("SCHOOLYARD_AUTH__REGISTERS_PER_MINUTE", "0".to_owned()),
             ("SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE", "0".to_owned()),
@@ -237,7 +270,10 @@ impl Builder {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-        env.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        env.extend(
+            more.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         Self {
             env,
             clock: MockClock::default(),
@@ -266,12 +302,22 @@ impl Builder {
             ids: SeededIds::shared(7, self.clock.shared()),
             bus: self.bus.clone(),
         };
-        let Assembly { server, workers, accounts, followed, applied, stores, bus, .. } = assembly::build(plan, data.as_ref(), host).await.unwrap();
+        let Assembly {
+            server,
+            workers,
+            accounts,
+            followed,
+            applied,
+            stores,
+            bus,
+            ..
+        } = assembly::build(plan, data.as_ref(), host).await.unwrap();
         self.bus = self.bus.take().or(bus);
         self.accounts = self.accounts.take().or(accounts);
         self.followed = self.followed.take().or(followed);
         self.applied = self.applied.take().or(applied);
-        self.stores.extend(stores.into_iter().map(|(_, store)| store));
+        self.stores
+            .extend(stores.into_iter().map(|(_, store)| store));
         let listener = self.listeners.remove(service).unwrap();
         let stop = self.stop.clone();
         self.running.push(tokio::spawn(async move {
@@ -288,7 +334,9 @@ impl Builder {
             password: School::PASSWORD.to_owned(),
         };
         accounts.make_admin(admin).await.unwrap();
-        let admin = Person::nobody(&self.bases["gateway"]).login("office", School::PASSWORD).await;
+        let admin = Person::nobody(&self.bases["gateway"])
+            .login("office", School::PASSWORD)
+            .await;
         let school = School {
             clock: self.clock,
             bases: self.bases,
@@ -303,7 +351,10 @@ impl Builder {
             _folder: self.folder,
         };
         // From here on pages come from the feed, not from its fallback.
-        tokio::time::timeout(PATIENCE, school.applied.filled()).await.expect("the feed fills").unwrap();
+        tokio::time::timeout(PATIENCE, school.applied.filled())
+            .await
+            .expect("the feed fills")
+            .unwrap();
         school
     }
 }
