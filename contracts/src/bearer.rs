@@ -19,10 +19,7 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
     let text = value.to_str().map_err(|_| invalid_format())?;
     let (scheme, token) = text.split_once(' ').ok_or_else(invalid_format)?;
-    let plain = !token.is_empty()
-        && token
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.~+/=".contains(&b));
+    let plain = !token.is_empty() && token.bytes().all(|byte| TOKEN68[usize::from(byte)]);
     if !scheme.eq_ignore_ascii_case("bearer") || !plain {
         return Err(invalid_format());
     }
