@@ -102,18 +102,22 @@ impl DeadLetters {
         self.settle(topic, which, false).await
     }
 
+    /// How many letters a replay or drop would settle now.
+    pub async fn count(&self, topic: &str, which: Which) -> Result<u64, Error> {
+        let topic = self.known(topic).await?;
+        let name = dead_letters(&topic);
+        let (from, end) = self.range(&topic, which).await?;
+        if which == Which::All {
+            return Ok(self.bus.kept(&name).await?.unsigned_abs());
+        }
+        let found = self.bus.read(&name, &from, 1).await?;
+        Ok(found.iter().filter(|letter| letter.offset < end).count() as u64)
+    }
+
     async fn settle(&self, topic: &str, which: Which, replay: bool) -> Result<Done, Error> {
         let topic = self.known(topic).await?;
         let name = dead_letters(&topic);
-        // What is replayed now and fails at once lies behind this end, so that one order gives each record one chance.
-        let end = self.bus.ends(&[&name]).await?.next(&name, 0);
-        let (first, end) = match which {
-            Which::All => (0, end),
-            Which::One(offset) if (0..end).contains(&offset) => (offset, offset + 1),
-            Which::One(offset) => return Err(Error::UnknownLetter { topic, offset }),
-        };
-        let mut from = Positions::default();
-        from.set(&name, 0, first);
+        let (mut from, end) = self.range(&topic, which).await?;
         let mut done = Done::default();
         loop {
             let mut page = self.bus.read(&name, &from, PAGE).await?;
@@ -130,6 +134,26 @@ impl DeadLetters {
             tracing::info!(%topic, letters = done.letters, superseded = done.superseded, replay, "dead letters were settled");
         }
         Ok(done)
+    }
+
+    /// Where to begin and before which offset to stop. What is replayed and fails at once lies behind that, so that one order
+    /// gives each record one chance.
+    async fn range(&self, topic: &str, which: Which) -> Result<(Positions, i64), Error> {
+        let name = dead_letters(topic);
+        let end = self.bus.ends(&[&name]).await?.next(&name, 0);
+        let (first, end) = match which {
+            Which::All => (0, end),
+            Which::One(offset) if (0..end).contains(&offset) => (offset, offset + 1),
+            Which::One(offset) => {
+                return Err(Error::UnknownLetter {
+                    topic: topic.to_owned(),
+                    offset,
+                });
+            }
+        };
+        let mut from = Positions::default();
+        from.set(&name, 0, first);
+        Ok((from, end))
     }
 
     async fn publish_again(&self, letters: &[Delivered]) -> Result<u64, Error> {

@@ -233,9 +233,18 @@ async fn one_letter_or_all_are_dropped_and_come_back_neither_by_a_second_drop_no
         .map(|n| record(TOPIC.name, &format!("new {n}"), None))
         .collect();
     setting.publish(&records).await;
+    let count = async |which| setting.letters.count(TOPIC.name, which).await.unwrap();
+    assert_eq!(
+        (count(Which::All).await, count(Which::One(3)).await),
+        (70, 1)
+    );
     let drop = async |which| setting.letters.discard(TOPIC.name, which).await.unwrap();
     assert_eq!(drop(Which::One(3)).await, settled(1, 0));
     assert_eq!(drop(Which::One(3)).await, Done::default());
+    assert_eq!(
+        (count(Which::All).await, count(Which::One(3)).await),
+        (69, 0)
+    );
     let left = setting.list().await.dead_letters;
     assert!(left.len() == 69 && left.iter().all(|letter| letter.offset != 3));
     assert_eq!(drop(Which::All).await, settled(69, 0));
