@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use contracts::events::{self, ForeignPost, PostEvent, PostState, UserEvent};
+use contracts::events::{self, ForeignPost, PostEvent, PostState, ProfileEvent, UserEvent};
 use contracts::{Audience, PostId, Role, UserId};
 
 /// Decides which of two changes of one aggregate is the later (spec/feed.md rules 1 and 5).
@@ -66,16 +66,30 @@ pub enum Change {
         /// When it ended: its tombstone is kept from here on.
         at: DateTime<Utc>,
     },
-    /// An account's name.
+    /// What somebody is called.
     Name {
         /// The account.
         user: UserId,
-        /// What it is called now.
+        /// Who says so.
+        from: NameSource,
+        /// What they are called now.
         name: String,
-        /// Of the account's state.
+        /// Of the state that says so.
         version: i64,
     },
 }
+
+/// Who says what somebody is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameSource {
+    /// The account: its user name.
+    Account,
+    /// The profile: the display name. It stands above the account's.
+    Profile,
+}
+
+/// What authors without a profile are called who had one (spec/profile.md rule 12).
+const FORMER_MEMBER: &str = "former member";
 
 impl Change {
     /// A state of one of our own posts.
@@ -118,8 +132,23 @@ impl Change {
         let state = event.state;
         Self::Name {
             user: state.user_id,
+            from: NameSource::Account,
             name: state.user_data.username,
             version: state.version,
+        }
+    }
+
+    /// What an event on `profile-events` changes.
+    #[must_use]
+    pub fn of_profile(event: ProfileEvent) -> Self {
+        Self::Name {
+            user: event.user_id(),
+            from: NameSource::Profile,
+            version: event.version(),
+            name: match event {
+                ProfileEvent::Updated(profile) => profile.display_name,
+                ProfileEvent::Deleted(_) => FORMER_MEMBER.to_owned(),
+            },
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the feed consumes: `posts-events` for the stream, `auth-events` for the names in it.
+//! What the feed consumes: `posts-events` for the stream, `auth-events` and `profile-events` for the names in it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +7,19 @@ use async_trait::async_trait;
 use backends::bus::Delivered;
 use backends::consumer::{Failure, Handler};
 use contracts::clients::Posts;
-use contracts::events::{PostEvent, UserEvent};
-use contracts::topics::{AUTH_EVENTS, POSTS_EVENTS};
+use contracts::events::{PostEvent, ProfileEvent, UserEvent};
+use contracts::topics::{AUTH_EVENTS, POSTS_EVENTS, PROFILE_EVENTS};
 use kit::clock::SharedClock;
 use kit::metrics::Metrics;
 
 use crate::change::{Change, Effect, Mark, Source};
 use crate::pulse::Pulse;
 use crate::store::{Store, StoreError};
+
+/// The topics with names, read from their beginning.
+pub(crate) const NAMES: [&str; 2] = [AUTH_EVENTS.name, PROFILE_EVENTS.name];
+/// All topics.
+pub(crate) const TOPICS: [&str; 3] = [POSTS_EVENTS.name, AUTH_EVENTS.name, PROFILE_EVENTS.name];
 
 /// Applies events to the store. Idempotent: what was applied before changes nothing.
 #[derive(Clone)]
@@ -93,6 +98,9 @@ fn read(delivered: &Delivered) -> Result<Change, Failure> {
     } else if topic == AUTH_EVENTS.name {
         let event = UserEvent::read(delivered).map_err(|error| Failure::Poison(error.0))?;
         Ok(Change::of_user(event))
+    } else if topic == PROFILE_EVENTS.name {
+        let event = ProfileEvent::read(delivered).map_err(|error| Failure::Poison(error.0))?;
+        Ok(Change::of_profile(event))
     } else {
         Err(Failure::Poison(format!("the feed does not read {topic}")))
     }

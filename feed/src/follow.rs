@@ -6,13 +6,13 @@ use std::time::Duration;
 use backends::bus::{Bus, Positions, Start};
 use backends::consumer::Consumer;
 use contracts::clients::{ExportOrder, ExportRow};
-use contracts::topics::{AUTH_EVENTS, POSTS_EVENTS};
+use contracts::topics::POSTS_EVENTS;
 use futures_util::StreamExt;
 use kit::service::Worker;
 use tokio_util::sync::CancellationToken;
 
 use crate::change::{Change, Order, Source};
-use crate::events::Projector;
+use crate::events::{NAMES, Projector, TOPICS};
 
 /// How often the stream is counted for the metrics.
 const METER: Duration = Duration::from_secs(5);
@@ -60,7 +60,7 @@ impl Follower {
             name: "feed".to_owned(),
             bus: self.bus.clone(),
             group: self.group.clone(),
-            topics: vec![POSTS_EVENTS.name.to_owned(), AUTH_EVENTS.name.to_owned()],
+            topics: TOPICS.map(str::to_owned).to_vec(),
             start: Start::At(positions),
             handler: Arc::new(projector.clone()),
             clock: projector.clock.clone(),
@@ -112,8 +112,8 @@ impl Follower {
         let began = clock.now();
         // Noted before the export starts: what changes meanwhile is read again afterwards, and changes nothing twice.
         let mut positions = self.bus.ends(&[POSTS_EVENTS.name]).await?;
-        // Names are in no export: accounts are read from the beginning.
-        for (topic, partition, _) in self.bus.ends(&[AUTH_EVENTS.name]).await?.iter() {
+        // Names are in no export: accounts and profiles are read from the beginning.
+        for (topic, partition, _) in self.bus.ends(&NAMES).await?.iter() {
             positions.set(topic, partition, 0);
         }
         store.begin().await?;

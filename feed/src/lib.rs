@@ -24,13 +24,13 @@ use std::sync::Arc;
 
 use backends::bus::{Bus, Retention};
 use chrono::TimeDelta;
-use contracts::topics::{AUTH_EVENTS, POSTS_EVENTS};
+use contracts::topics::{AUTH_EVENTS, POSTS_EVENTS, PROFILE_EVENTS};
 use contracts::{Posts, Roster, Verifier, access};
 use kit::clock::SharedClock;
 use kit::metrics::Metrics;
 use kit::service::{Check, CheckError, Service};
 
-pub use change::{Change, Effect, Mark, Marks, Order, Source, Touch};
+pub use change::{Change, Effect, Mark, Marks, NameSource, Order, Source, Touch};
 pub use config::{Config, SECTION};
 pub use item::Item;
 pub use page::StreamPage;
@@ -107,7 +107,8 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
         clock,
         metrics,
     } = deps;
-    bus.ensure(&[POSTS_EVENTS, AUTH_EVENTS]).await?;
+    bus.ensure(&[POSTS_EVENTS, AUTH_EVENTS, PROFILE_EVENTS])
+        .await?;
     describe(&metrics);
     let pulse = Arc::new(Pulse::new());
     let reading = Reading {

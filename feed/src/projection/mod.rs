@@ -17,7 +17,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::events::PostState;
 use contracts::{Audience, PostId, UserId};
 
-use crate::change::{Change, Effect, Mark, Marks, Order, Source, Touch};
+use crate::change::{Change, Effect, Mark, Marks, NameSource, Order, Source, Touch};
 use crate::item::Item;
 use crate::position::Position;
 use entry::{Aggregate, Entry};
@@ -94,9 +94,10 @@ impl Projection {
             Change::Gone { id, order, at } => self.gone(id, order, at, now),
             Change::Name {
                 user,
+                from,
                 name,
                 version,
-            } => self.name(user, &name, version),
+            } => self.name(user, from, &name, version),
         }
     }
 
@@ -320,8 +321,8 @@ impl Projection {
         Effect::Applied
     }
 
-    fn name(&mut self, user: UserId, name: &str, version: i64) -> Effect {
-        if !self.names.set(user, name, version) {
+    fn name(&mut self, user: UserId, from: NameSource, name: &str, version: i64) -> Effect {
+        if !self.names.set(user, from, name, version) {
             return Effect::Unchanged;
         }
         if self.people.contains_key(&user) {

@@ -145,7 +145,7 @@ impl Projection {
         self.names.version(user)
     }
 
-    /// An author's name today as JSON, if an account event told it.
+    /// An author's name today as JSON, if an account or a profile told it.
     #[must_use]
     pub fn name_of(&self, user: UserId) -> Option<&str> {
         self.names.json(user)

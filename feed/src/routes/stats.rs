@@ -6,7 +6,6 @@ use axum::extract::State;
 use backends::bus::{self, Bus};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::access::{Admin, Anyone};
-use contracts::topics::{AUTH_EVENTS, POSTS_EVENTS};
 use kit::extract::Json;
 use kit::problem::Problem;
 use parking_lot::Mutex;
@@ -15,8 +14,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use crate::change::Marks;
-
-const TOPICS: [&str; 2] = [POSTS_EVENTS.name, AUTH_EVENTS.name];
+use crate::events::TOPICS;
 
 /// The three fields of 004, and whether a rebuild is going on.
 #[derive(Debug, Serialize, ToSchema)]

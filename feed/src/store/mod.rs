@@ -70,7 +70,7 @@ pub trait Store: Send + Sync + Debug {
     /// [`StoreError`].
     async fn name_version(&self, user: UserId) -> Result<Option<i64>, StoreError>;
 
-    /// The names of these people today, as JSON, where account events told them.
+    /// The names of these people today, as JSON, where accounts or profiles told them.
     ///
     /// # Errors
     /// [`StoreError`].

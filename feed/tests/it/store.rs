@@ -6,7 +6,8 @@ use crate::support::owner::{id, post, start};
 use contracts::{PostId, UserId};
 use feed::store::Store;
 use feed::{
-    Answer, Change, Effect, Filter, Mark, Order, Position, Query, Scope, Source, Start, StreamPage,
+    Answer, Change, Effect, Filter, Mark, NameSource, Order, Position, Query, Scope, Source, Start,
+    StreamPage,
 };
 
 fn query(start: Start, limit: usize, audiences: &[&str]) -> Query {
@@ -167,6 +168,7 @@ async fn names_are_known_by_their_newest_version(open: fn(usize) -> Arc<dyn Stor
             &store,
             Change::Name {
                 user: UserId(7),
+                from: NameSource::Account,
                 name: name.to_owned(),
                 version,
             },

@@ -121,7 +121,7 @@ async fn the_statistics_are_measured() {
             &detail["timelines"],
             &detail["partitions"]
         ),
-        (&json!(1), &json!(2), &json!(2))
+        (&json!(1), &json!(2), &json!(3))
     );
     assert_eq!(
         (

@@ -157,6 +157,7 @@ fn a_new_name_is_shown_on_old_items_and_an_older_one_changes_nothing() {
     for (name, version) in [("inés \"the\" k", 4), ("old", 3)] {
         let change = Change::Name {
             user: UserId(7),
+            from: NameSource::Account,
             name: name.to_owned(),
             version,
         };
@@ -168,4 +169,30 @@ fn a_new_name_is_shown_on_old_items_and_an_older_one_changes_nothing() {
         .map(|item| item.username)
         .collect();
     assert_eq!(names, ["User 8", "inés \"the\" k"]);
+}
+
+#[test]
+fn a_display_name_stands_above_the_accounts_in_whatever_order_both_are_told() {
+    let name = |from, name: &str, version| Change::Name {
+        user: UserId(7),
+        from,
+        name: name.to_owned(),
+        version,
+    };
+    let told = [
+        name(NameSource::Account, "ines", 8),
+        name(NameSource::Account, "old", 7),
+        name(NameSource::Profile, "Ines Roy", 2),
+        name(NameSource::Profile, "older", 1),
+    ];
+    for first in 0..told.len() {
+        let mut stream = Stream::new(9);
+        stream.put(&post(1, 0, &["school"]));
+        for i in 0..told.len() {
+            let change = told[(first + i) % told.len()].clone();
+            stream.projection.apply(change, stream.now);
+        }
+        assert_eq!(stream.items(&["school"])[0].username, "Ines Roy");
+        assert_eq!(stream.projection.name_version(UserId(7)), Some(8));
+    }
 }

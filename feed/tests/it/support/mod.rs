@@ -9,7 +9,7 @@ use self::owner::{Owner, start};
 use axum::Router;
 use axum::response::Response;
 use backends::bus::{self, Bus, Record};
-use contracts::events::{PostDeleted, PostEvent, PostState, UserEvent};
+use contracts::events::{PostDeleted, PostEvent, PostState, ProfileEvent, UserEvent};
 use contracts::{PostId, Role, Roles, RolesOnly, UserId, Verified, Verifier};
 use feed::store::{MemoryStore, Store};
 use feed::{Applied, Built, Config, Deps, Limits};
@@ -176,6 +176,15 @@ impl TestFeed {
             .name(event.state.user_id, event.state.version)
             .await
             .unwrap();
+    }
+
+    pub async fn profile(&self, event: &ProfileEvent) {
+        let message = event.message(self.ids.uuid(), self.applied_at());
+        let topic = message.topic;
+        self.send(topic, Some(message.key), message.payload, message.headers)
+            .await;
+        let ends = self.bus.ends(&[topic]).await.unwrap();
+        self.applied.reached(&ends).await.unwrap();
     }
 
     /// A message of a foreign producer: no key, no headers.
