@@ -42,21 +42,18 @@ impl Accounts {
         username: &str,
         password: SecretString,
     ) -> Result<User, Problem> {
-        let user = self
-            .create_person(Person {
-                email: Some(email.to_owned()),
-                username: username.to_owned(),
-                first_name: String::new(),
-                last_name: String::new(),
-                roles: Roles::MEMBER.with(Role::Admin),
-                password,
-            })
-            .await?;
-        self.0.remove_setup_file().await;
-        Ok(user)
+        self.create_person(Person {
+            email: Some(email.to_owned()),
+            username: username.to_owned(),
+            first_name: String::new(),
+            last_name: String::new(),
+            roles: Roles::MEMBER.with(Role::Admin),
+            password,
+        })
+        .await
     }
 
-    /// Makes an account with a password.
+    /// Makes an account with a password. The first administrator makes the setup token useless, so its file goes.
     ///
     /// # Errors
     /// 422 with what is wrong, 409 `user_exists`, or the store's.
@@ -71,7 +68,11 @@ impl Accounts {
             .0
             .new_account(names, person.roles, Some(&person.password))
             .await?;
-        Ok(self.0.store.create(new, Origin::default(), None).await?)
+        let user = self.0.store.create(new, Origin::default(), None).await?;
+        if person.roles.contains(Role::Admin) {
+            self.0.remove_setup_file().await;
+        }
+        Ok(user)
     }
 
     /// Whether there is no account at all.
