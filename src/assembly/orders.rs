@@ -15,7 +15,6 @@ impl Orders {
     }
 
     /// What answers on the control socket.
-    #[must_use]
     pub fn into_router(self) -> Router {
         self.0
     }

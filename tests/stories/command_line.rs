@@ -334,6 +334,7 @@ async fn help_names_every_command_and_the_exit_codes() {
     for word in [
         "serve",
         "admin",
+        "dlq",
         "config",
         "openapi",
         "healthcheck",

@@ -6,7 +6,7 @@ use crate::bus::BusError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bus has no such topic.
-    #[error("there is no topic `{topic}`; there are: {}", known.join(", "))]
+    #[error("there is no topic `{topic}`; there {}", those(known))]
     UnknownTopic {
         /// As it was asked for.
         topic: String,
@@ -24,6 +24,13 @@ pub enum Error {
     /// The bus fails.
     #[error(transparent)]
     Bus(#[from] BusError),
+}
+
+fn those(known: &[String]) -> String {
+    match known {
+        [] => "is none yet".to_owned(),
+        known => format!("are: {}", known.join(", ")),
+    }
 }
 
 impl From<Error> for Problem {
