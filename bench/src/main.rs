@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 mod bare;
+mod latency;
 mod measure;
 mod report;
 mod server;
@@ -37,6 +38,8 @@ enum Command {
         #[arg(long, default_value = "bench/raw.json")]
         raw: PathBuf,
     },
+    /// bcrypt of cost 12 in a loop: hashes a second.
+    BareHashes,
     /// A bare axum handler that verifies a token.
     BareValidate {
         /// The key.
@@ -70,6 +73,14 @@ fn main() -> anyhow::Result<()> {
             })?;
             std::fs::write(raw, serde_json::to_vec_pretty(&figures)?)?;
             println!("{}", report::markdown(&figures));
+            Ok(())
+        }
+        Command::BareHashes => {
+            let began = std::time::Instant::now();
+            for _ in 0..12 {
+                bcrypt::hash("a password of a measurement", 12)?;
+            }
+            println!("{}", 12.0 / began.elapsed().as_secs_f64());
             Ok(())
         }
         Command::BareValidate { secret } => {

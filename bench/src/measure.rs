@@ -9,6 +9,7 @@ use reqwest::header::AUTHORIZATION;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::latency;
 use crate::server::{Server, Setup, admin};
 use crate::wrk::{Load, Round};
 
@@ -60,7 +61,9 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
     let mut rows = vec![validate(extent)?];
     rows.push(stream(extent, &mut alone)?);
     rows.extend(posts(extent, &mut alone)?);
+    seen(&mut alone)?;
     login(&mut alone)?;
+    busy_logins(extent, &mut alone)?;
     let machine = vec![
         ("processor".to_owned(), processor()),
         (
@@ -347,6 +350,100 @@ fn login(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
         "0.9 to 1.1".to_owned(),
     ));
     Ok(())
+}
+
+/// From the request that publishes to another reader seeing it.
+fn seen(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
+    const POSTS: usize = 500;
+    let (server, writer) = school(Vec::new(), None)?;
+    let reader = sign_in(&server.base, "bench")?;
+    let in_stream = block(latency::seen_in_stream(
+        &server.base,
+        &writer,
+        &reader,
+        POSTS,
+    ))?;
+    let live = block(latency::pushed_live(&server.base, &writer, &reader, POSTS))?;
+    for (name, latencies) in [
+        ("in another reader's stream", in_stream),
+        ("pushed on /live", live),
+    ] {
+        alone.push((
+            format!("POST -> {name}, 50 posts/s, p50 (ms)"),
+            latencies.share(0.5),
+            "< 5".to_owned(),
+        ));
+        alone.push((
+            format!("POST -> {name}, 50 posts/s, p99 (ms)"),
+            latencies.share(0.99),
+            "< 25".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// 100 logins at once beside readers: what it does to the readers, and how near it comes to hashing alone.
+fn busy_logins(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
+    let env = [
+        ("SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE", "0"),
+        // All hundred wait for their turn.
+        ("SCHOOLYARD_AUTH__HASH_QUEUE_MS", "120000"),
+        ("SCHOOLYARD_SERVER__REQUEST_TIMEOUT", "120"),
+    ];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let (server, token) = school(env.to_vec(), None)?;
+    let url = format!("{}/api/activity-stream", server.base);
+    let (mut quiet, mut busy, mut rates, mut bare) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..3 {
+        quiet.push(get(extent, &url, &token)?.p99);
+        let base = server.base.clone();
+        let hashing = std::thread::spawn(move || block(latency::logins(&base, "bench", PASSWORD)));
+        busy.push(get(extent, &url, &token)?.p99);
+        let _ = hashing
+            .join()
+            .map_err(|_| anyhow::anyhow!("the logins ended badly"))??;
+        // Rates apart from the readers, since both share the one core.
+        rates.push(block(latency::logins(&server.base, "bench", PASSWORD))?);
+        bare.push(bare_hashes()?);
+    }
+    let median = |values: &mut Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let (quiet, busy) = (median(&mut quiet), median(&mut busy));
+    alone.push((
+        "p99 of stream reads, 64 connections, nobody signing in (ms)".to_owned(),
+        quiet,
+        "-".to_owned(),
+    ));
+    alone.push((
+        "the same with 100 logins at once, ratio".to_owned(),
+        busy / quiet,
+        "<= 1.5".to_owned(),
+    ));
+    let (rate, bare) = (median(&mut rates), median(&mut bare));
+    alone.push((
+        "logins/s, 100 at once (bcrypt 12)".to_owned(),
+        rate,
+        "-".to_owned(),
+    ));
+    alone.push((
+        "the same beside a bare bcrypt loop on the same core, ratio".to_owned(),
+        rate / bare,
+        ">= 0.95".to_owned(),
+    ));
+    Ok(())
+}
+
+/// Hashes a second on the server's core with nothing around them.
+fn bare_hashes() -> anyhow::Result<f64> {
+    let output = Command::new("taskset")
+        .args(["-c", "0"])
+        .arg(std::env::current_exe()?)
+        .arg("bare-hashes")
+        .output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
 fn slow_disk() -> anyhow::Result<PathBuf> {

@@ -100,6 +100,9 @@ pub(super) fn published(
         .collect()
 }
 
+/// The services that have routes, in the order in which documents show them.
+pub const SERVICES: [&str; 4] = ["auth", "profile", "posts", "feed"];
+
 /// A service's routes as data, without running it.
 ///
 /// # Errors

@@ -7,17 +7,14 @@ use crate::assembly::upstreams;
 use crate::cli::Openapi;
 use crate::settings::SettingsError;
 
-/// Services that have routes of their own.
-const DOCUMENTED: [&str; 4] = ["auth", "profile", "posts", "feed"];
-
 /// Prints it.
 ///
 /// # Errors
 /// Exit code 2 for a service there is not.
 pub fn run(command: &Openapi) -> Result<(), Failure> {
     let names: Vec<&str> = match &command.service {
-        None => DOCUMENTED.to_vec(),
-        Some(name) => match DOCUMENTED.into_iter().find(|known| known == name) {
+        None => upstreams::SERVICES.to_vec(),
+        Some(name) => match upstreams::SERVICES.into_iter().find(|known| known == name) {
             Some(known) => vec![known],
             None => return Err(SettingsError::UnknownService { name: name.clone() }.into()),
         },

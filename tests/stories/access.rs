@@ -22,7 +22,7 @@ fn row(info: &kit::routes::RouteInfo) -> String {
 }
 
 fn table() -> Vec<kit::routes::RouteInfo> {
-    ["auth", "profile", "posts", "feed"]
+    upstreams::SERVICES
         .into_iter()
         .flat_map(|service| upstreams::api(service).unwrap().table)
         .collect()

@@ -4,6 +4,7 @@
 
 mod access;
 mod architecture;
+mod bad_input;
 mod command_line;
 mod crash;
 mod dead_letters;

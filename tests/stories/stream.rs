@@ -183,3 +183,42 @@ async fn pages_by_cursor_neither_repeat_nor_skip_while_others_publish() {
     assert_eq!(seen, expected);
     school.stop().await;
 }
+
+async fn names(topology: Topology) {
+    let school = School::start(topology).await;
+    let teacher = school.sign_in_teacher().await;
+    let student = school.sign_in_student().await;
+    teacher.publish("Trip", &["school"]).await;
+    let shown = async || {
+        school.caught_up().await;
+        let page = student.get("/api/activity-stream").await.expect(200).json();
+        let name = page["items"][0]["username"].as_str().unwrap().to_owned();
+        let profile = student.get(&format!("/api/profile/{}", teacher.id)).await;
+        if profile.status == 200 {
+            assert_eq!(profile.json()["display_name"], name);
+        }
+        name
+    };
+    assert_eq!(shown().await, "ines");
+    let own = json!({"first_name": "Ines", "last_name": "Roy"});
+    teacher.post("/api/profile", own).await.expect(200);
+    assert_eq!(shown().await, "Ines Roy");
+    let chosen = json!({"display_name": "Ms Roy"});
+    teacher.put("/api/profile", chosen).await.expect(200);
+    assert_eq!(shown().await, "Ms Roy");
+    teacher.delete("/api/profile").await.expect(200);
+    assert_eq!(shown().await, "former member");
+    teacher.post("/api/profile", json!({})).await.expect(200);
+    assert_eq!(shown().await, "ines");
+    school.stop().await;
+}
+
+#[tokio::test]
+async fn a_display_name_stands_on_old_items_once_its_change_is_applied_in_one_process() {
+    names(Topology::Together).await;
+}
+
+#[tokio::test]
+async fn a_display_name_stands_on_old_items_once_its_change_is_applied_across_services() {
+    names(Topology::Apart).await;
+}

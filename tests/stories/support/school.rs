@@ -145,11 +145,12 @@ impl School {
             let accounts = self.bus.ends(&[topics::AUTH_EVENTS.name]).await.unwrap();
             assert!(self.followed.reached(&accounts).await, "profile has ended");
             self.sent().await;
-            let ends = self
-                .bus
-                .ends(&[topics::POSTS_EVENTS.name, topics::AUTH_EVENTS.name])
-                .await
-                .unwrap();
+            let read = [
+                topics::POSTS_EVENTS,
+                topics::AUTH_EVENTS,
+                topics::PROFILE_EVENTS,
+            ];
+            let ends = self.bus.ends(&read.map(|topic| topic.name)).await.unwrap();
             self.applied.reached(&ends).await.unwrap();
         };
         tokio::time::timeout(PATIENCE, waiting)

@@ -1,0 +1,145 @@
+//! From a post's request to another reader seeing it: in the stream, and pushed on `/live`, at 50 posts a second.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use futures_util::StreamExt;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// Milliseconds, sorted.
+pub struct Latencies(Vec<f64>);
+
+impl Latencies {
+    /// The value below which this share of them lies.
+    pub fn share(&self, share: f64) -> f64 {
+        let at = (self.0.len() as f64 * share) as usize;
+        self.0
+            .get(at.min(self.0.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(f64::NAN)
+    }
+
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self(values)
+    }
+}
+
+const EVERY: Duration = Duration::from_millis(20);
+
+async fn publish(http: &Client, base: &str, token: &str, title: &str) -> anyhow::Result<()> {
+    let body = json!({"title": title, "content": "<p>now</p>", "audience": ["school"]});
+    let answer = http
+        .post(format!("{base}/api/posts"))
+        .bearer_auth(token)
+        .json(&body)
+        .send()
+        .await?;
+    answer.error_for_status()?;
+    Ok(())
+}
+
+/// One post every 20 ms; after each the reader asks until it is there.
+pub async fn seen_in_stream(
+    base: &str,
+    writer: &str,
+    reader: &str,
+    posts: usize,
+) -> anyhow::Result<Latencies> {
+    let (http, other) = (
+        Client::builder().no_proxy().build()?,
+        Client::builder().no_proxy().build()?,
+    );
+    let mut values = Vec::with_capacity(posts);
+    let mut ticks = tokio::time::interval(EVERY);
+    for n in 0..posts {
+        ticks.tick().await;
+        let title = format!("latency {n}");
+        let began = Instant::now();
+        publish(&http, base, writer, &title).await?;
+        loop {
+            let page: Value = other
+                .get(format!("{base}/api/activity-stream?limit=1"))
+                .bearer_auth(reader)
+                .send()
+                .await?
+                .json()
+                .await?;
+            if page["items"][0]["title"] == title {
+                break;
+            }
+            anyhow::ensure!(
+                began.elapsed() < Duration::from_secs(10),
+                "{title} never came"
+            );
+        }
+        values.push(began.elapsed().as_secs_f64() * 1000.0);
+    }
+    Ok(Latencies::of(values))
+}
+
+/// One post every 20 ms; the reader's open connection tells when it came.
+pub async fn pushed_live(
+    base: &str,
+    writer: &str,
+    reader: &str,
+    posts: usize,
+) -> anyhow::Result<Latencies> {
+    let http = Client::builder().no_proxy().build()?;
+    let answer = http
+        .get(format!("{base}/api/activity-stream/live"))
+        .bearer_auth(reader)
+        .send()
+        .await?
+        .error_for_status()?;
+    let mut body = answer.bytes_stream();
+    let mut received = String::new();
+    let mut values = Vec::with_capacity(posts);
+    let mut ticks = tokio::time::interval(EVERY);
+    for n in 0..posts {
+        ticks.tick().await;
+        let title = format!("\"live {n}\"");
+        let began = Instant::now();
+        let publishing = publish(&http, base, writer, title.trim_matches('"'));
+        let arriving = async {
+            while !received.contains(&title) {
+                let chunk = tokio::time::timeout(Duration::from_secs(10), body.next())
+                    .await
+                    .context("nothing was pushed")?;
+                received.push_str(std::str::from_utf8(
+                    &chunk.context("the live stream ended")??,
+                )?);
+            }
+            anyhow::Ok(began.elapsed())
+        };
+        let (published, arrived) = tokio::join!(publishing, arriving);
+        published?;
+        values.push(arrived?.as_secs_f64() * 1000.0);
+        received.clear();
+    }
+    Ok(Latencies::of(values))
+}
+
+/// 100 logins at once, every other with a wrong password: how many a second.
+pub async fn logins(base: &str, username: &str, password: &str) -> anyhow::Result<f64> {
+    let http = Client::builder().no_proxy().build()?;
+    let began = Instant::now();
+    let all = (0..100).map(|n| {
+        // Wrong ones under names of their own, so that no name is locked.
+        let body = if n % 2 == 0 {
+            json!({"username": username, "password": password})
+        } else {
+            json!({"username": format!("nobody{n}"), "password": "not this one"})
+        };
+        http.post(format!("{base}/api/auth/login"))
+            .json(&body)
+            .send()
+    });
+    let answers = futures_util::future::try_join_all(all).await?;
+    let judged = answers
+        .iter()
+        .filter(|answer| matches!(answer.status().as_u16(), 200 | 401))
+        .count();
+    Ok(judged as f64 / began.elapsed().as_secs_f64())
+}
