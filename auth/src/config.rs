@@ -63,6 +63,8 @@ pub struct Config {
     pub registers_per_minute: u32,
     /// `name:secret` of the services.
     pub service_credentials: Vec<SecretString>,
+    /// Where people reach the school, for links that are handed on.
+    pub public_url: String,
     /// Networks that many people share an address of (spec/auth.md rule 20).
     pub shared_networks: Vec<IpNet>,
     /// A bcrypt cost below the bounds, for tests and measurements; no file or variable can set it.
@@ -122,7 +124,27 @@ impl Config {
         within("bcrypt_cost", self.bcrypt_cost, 10, 15)?;
         within("hash_queue_ms", self.hash_queue_ms, 100, 60_000)?;
         within("hash_parallel", self.hash_parallel, 0, 1024)?;
+        self.check_public_url()?;
         self.credentials().map(|_| ())
+    }
+
+    fn check_public_url(&self) -> Result<(), String> {
+        let fits = self.public_url.is_empty()
+            || self.public_url.parse::<http::Uri>().is_ok_and(|url| {
+                matches!(url.scheme_str(), Some("http" | "https")) && url.query().is_none()
+            });
+        // a fragment is dropped in silence by the parser
+        if fits && !self.public_url.contains('#') {
+            Ok(())
+        } else {
+            Err("auth.public_url is no address like https://school.example".to_owned())
+        }
+    }
+
+    /// An address people can open; only the path where the school's own is not set.
+    #[must_use]
+    pub fn public(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url.trim_end_matches('/'))
     }
 
     /// The services' names and secrets.

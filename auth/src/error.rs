@@ -42,6 +42,15 @@ pub enum Error {
     /// No such account.
     #[error("No such user")]
     UserNotFound,
+    /// The account was deactivated, which is for good.
+    #[error("This account is deactivated")]
+    UserInactive,
+    /// The person has no login.
+    #[error("This person may not log in; allow it first")]
+    LoginDisabled,
+    /// The token of a link that was used, has expired, was made void or never was: which of them is not told.
+    #[error("This link was used already or has expired; ask for a new one")]
+    LinkGone,
     /// No such session of this person.
     #[error("No such session")]
     SessionNotFound,
@@ -98,6 +107,10 @@ impl From<Error> for Problem {
             Error::RefreshReused => Self::unauthorized_as("refresh_reused", detail),
             Error::RefreshInProgress => Self::conflict("refresh_in_progress", detail),
             Error::UserNotFound => Self::not_found("user_not_found", detail),
+            Error::UserInactive => Self::conflict("user_inactive", detail),
+            Error::LoginDisabled => Self::conflict("login_disabled", detail),
+            Error::LinkGone => Self::new(StatusCode::GONE, "token_used_or_expired", detail)
+                .field("token", "was used already or has expired"),
             Error::SessionNotFound => Self::not_found("session_not_found", detail),
             Error::LastAdmin => Self::conflict("last_admin", detail),
             Error::Stale(version) => Self::new(StatusCode::PRECONDITION_FAILED, "stale", detail)

@@ -5,6 +5,7 @@ mod config;
 mod decision;
 mod device;
 mod error;
+mod links;
 mod lockout;
 mod login;
 mod memory;
@@ -13,6 +14,7 @@ mod names;
 pub mod password;
 mod rotation;
 mod routes;
+mod search;
 mod secrets;
 mod setup_file;
 mod state;
@@ -40,7 +42,8 @@ pub use routes::api;
 pub use tokens::ISSUER;
 
 use crate::{
-    password::PasswordRules, state::Auth, store::Store, turnstile::Turnstile, window::PerMinute,
+    links::LinkKeys, password::PasswordRules, state::Auth, store::Store, turnstile::Turnstile,
+    window::PerMinute,
 };
 
 /// What the host hands in.
@@ -99,6 +102,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         registers: PerMinute::new(config.registers_per_minute),
         turnstile: Turnstile::default(),
         setup_file: deps.data_dir.map(|dir| dir.join(setup_file::NAME)),
+        links: LinkKeys::of(&deps.keys),
         keys: deps.keys,
         clock: deps.clock.clone(),
         ids: deps.ids.clone(),

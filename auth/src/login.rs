@@ -221,7 +221,9 @@ impl Auth {
         }
     }
 
-    fn patience(&self) -> Duration {
+    /// How long a request waits for its turn at something that is done one at a time.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
         Duration::from_millis(self.config.hash_queue_ms)
     }
 

@@ -7,7 +7,11 @@ use contracts::{
     Role, Roles, UserId,
     events::{User, UserState},
 };
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::search;
 
 /// An account, without its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub struct Account {
     pub roles: Roles,
     /// False once deactivated.
     pub active: bool,
+    /// False: a person without a login (a young child, an imported person).
+    pub login_enabled: bool,
     /// Grows by one with every change.
     pub version: i64,
     /// When it was made.
@@ -57,6 +63,15 @@ impl Account {
         }
     }
 
+    /// The account as administrators see it.
+    #[must_use]
+    pub fn view(&self) -> AccountView {
+        AccountView {
+            user: self.user(),
+            login_enabled: self.login_enabled,
+        }
+    }
+
     /// The whole state as `auth-events` carries it.
     #[must_use]
     pub fn state(&self) -> UserState {
@@ -69,11 +84,32 @@ impl Account {
         }
     }
 
+    /// What a search for the person looks at.
+    #[must_use]
+    pub fn search(&self) -> String {
+        search::haystack(
+            &self.first_name,
+            &self.last_name,
+            &self.username,
+            self.email.as_deref(),
+        )
+    }
+
     /// Whether it may run the school.
     #[must_use]
     pub fn is_active_admin(&self) -> bool {
         self.active && self.roles.contains(Role::Admin)
     }
+}
+
+/// An account as administrators see it: what everybody sees of it, and what is theirs to decide.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AccountView {
+    /// As in every other answer.
+    #[serde(flatten)]
+    pub user: User,
+    /// Whether the person may log in at all.
+    pub login_enabled: bool,
 }
 
 /// What a new account is made of. Names are already judged by [`crate::names`].

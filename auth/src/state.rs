@@ -8,6 +8,7 @@ use kit::{Problem, SharedClock, SharedIds, token::KeyRing};
 use crate::{
     config::Config,
     error::{Error, Result},
+    links::LinkKeys,
     memory::Known,
     password::{Hasher, PasswordRules},
     store::Store,
@@ -39,7 +40,9 @@ pub struct Inner {
     pub failed_logins: PerMinute,
     /// Registrations per address.
     pub registers: PerMinute,
-    /// One login at a time per name.
+    /// Tokens of links.
+    pub links: LinkKeys,
+    /// One login at a time per name, one use at a time per link.
     pub turnstile: Turnstile,
     /// Where the setup token lies.
     pub setup_file: Option<std::path::PathBuf>,

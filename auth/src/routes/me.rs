@@ -1,7 +1,7 @@
-//! `GET` and `PUT /auth/me`.
+//! `GET` and `PUT /auth/me`, and the same as `/users/profile` of the 001 system.
 
 use axum::extract::State;
-use contracts::{access::Member, events::User};
+use contracts::{UserId, access::Member, events::User};
 use http::{HeaderMap, header::ETAG};
 use kit::{Json, Problem};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::{
     caller::{Client, etag, if_match},
     register::fields,
 };
-use crate::{names, state::Auth, store::Changes};
+use crate::{error::Error, names, state::Auth, store::Changes};
 
 type Tagged = ([(http::HeaderName, String); 1], Json<User>);
 
@@ -46,34 +46,71 @@ pub async fn change(
 ) -> Result<Tagged, Problem> {
     auth.present(&who)?;
     let version = if_match(&headers)?;
-    let wrong = [
-        (
-            "first_name",
-            body.first_name.as_deref().and_then(names::refuse_name),
-        ),
-        (
-            "last_name",
-            body.last_name.as_deref().and_then(names::refuse_name),
-        ),
-        (
-            "username",
-            body.username.as_deref().and_then(names::refuse_username),
-        ),
-    ];
-    fields(
-        wrong
-            .into_iter()
-            .filter_map(|(field, reason)| Some((field, reason?.to_owned())))
-            .collect(),
-    )?;
+    apply(&auth, who.user, Some(version), body, client).await
+}
+
+/// The same for clients of the 001 system, which know no `If-Match`: without one the last writer wins.
+pub async fn change_profile(
+    Member(who): Member,
+    State(auth): State<Auth>,
+    client: Client,
+    headers: HeaderMap,
+    Json(body): Json<Change>,
+) -> Result<Tagged, Problem> {
+    auth.present(&who)?;
+    let version = match if_match(&headers) {
+        Err(Error::PreconditionRequired) => None,
+        version => Some(version?),
+    };
+    apply(&auth, who.user, version, body, client).await
+}
+
+async fn apply(
+    auth: &Auth,
+    user: UserId,
+    version: Option<i64>,
+    body: Change,
+    client: Client,
+) -> Result<Tagged, Problem> {
     let changes = Changes {
         first_name: body.first_name,
         last_name: body.last_name,
         username: body.username,
+        ..Changes::default()
     };
+    judge(&changes)?;
     let account = auth
         .store
-        .change(who.user, version, changes, client.origin.by(who.user))
+        .change(user, version, changes, client.origin.by(user))
         .await?;
     Ok(([(ETAG, etag(account.version))], Json(account.user())))
+}
+
+/// Judges every field, so that a person sees all that is wrong at once.
+///
+/// # Errors
+/// [`Error::InvalidFields`].
+pub fn judge(changes: &Changes) -> crate::error::Result<()> {
+    let judged = [
+        (
+            "first_name",
+            &changes.first_name,
+            names::refuse_name as fn(&str) -> _,
+        ),
+        ("last_name", &changes.last_name, names::refuse_name),
+        ("username", &changes.username, names::refuse_username),
+        (
+            "email",
+            changes.email.as_ref().unwrap_or(&None),
+            names::refuse_email,
+        ),
+    ];
+    fields(
+        judged
+            .into_iter()
+            .filter_map(|(field, value, refuse)| {
+                Some((field, refuse(value.as_deref()?)?.to_owned()))
+            })
+            .collect(),
+    )
 }

@@ -6,11 +6,14 @@ mod login;
 mod logout;
 mod me;
 mod password;
+mod people;
 mod refresh;
 mod register;
+mod reset;
 mod service_token;
 mod sessions;
 mod setup;
+mod user_sessions;
 mod users;
 mod validate;
 mod verify;
@@ -44,7 +47,8 @@ pub fn api() -> Result<Api, RouteError> {
 /// Every route of the service. `/users/..` are the paths of the 001 system.
 fn table() -> Routes<Auth> {
     use Access::{Authenticated, Internal, Public};
-    let (get, post, put, delete) = (Method::GET, Method::POST, Method::PUT, Method::DELETE);
+    let (get, post, put) = (Method::GET, Method::POST, Method::PUT);
+    let (patch, delete) = (Method::PATCH, Method::DELETE);
     Table(Routes::new("auth"))
         .add(
             &post,
@@ -189,10 +193,38 @@ fn table() -> Routes<Auth> {
         )
         .add(
             &post,
+            "/auth/reset-password",
+            Public,
+            reset::reset,
+            "Choose a new password by a link",
+        )
+        .add(
+            &get,
+            "/auth/users",
+            Authenticated,
+            people::list,
+            "List accounts",
+        )
+        .add(
+            &post,
             "/auth/users",
             Authenticated,
             users::create,
             "Make an account",
+        )
+        .add(
+            &get,
+            "/auth/users/{id}",
+            Authenticated,
+            people::read,
+            "Read an account",
+        )
+        .add(
+            &patch,
+            "/auth/users/{id}",
+            Authenticated,
+            people::change,
+            "Correct an account",
         )
         .add(
             &put,
@@ -207,6 +239,69 @@ fn table() -> Routes<Auth> {
             Authenticated,
             users::deactivate,
             "Deactivate an account",
+        )
+        .add(
+            &post,
+            "/auth/users/{id}/reset-password",
+            Authenticated,
+            reset::make,
+            "Make a link to choose a new password by",
+        )
+        .add(
+            &get,
+            "/auth/users/{id}/sessions",
+            Authenticated,
+            user_sessions::list,
+            "List the sessions of a person",
+        )
+        .add(
+            &delete,
+            "/auth/users/{id}/sessions",
+            Authenticated,
+            user_sessions::end_all,
+            "End every session of a person",
+        )
+        .add(
+            &get,
+            "/users/profile",
+            Authenticated,
+            me::read,
+            "Read the own account (001 path)",
+        )
+        .add(
+            &patch,
+            "/users/profile",
+            Authenticated,
+            me::change_profile,
+            "Change the own names (001 path)",
+        )
+        .add(
+            &get,
+            "/users/students",
+            Authenticated,
+            people::students,
+            "List who are students (001 path)",
+        )
+        .add(
+            &get,
+            "/users/staff",
+            Authenticated,
+            people::staff,
+            "List teachers and staff (001 path)",
+        )
+        .add(
+            &get,
+            "/users/admins",
+            Authenticated,
+            people::admins,
+            "List administrators (001 path)",
+        )
+        .add(
+            &get,
+            "/users/user/{id}",
+            Authenticated,
+            people::read,
+            "Read an account (001 path)",
         )
         .add(
             &post,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::caller::Client;
-use crate::{state::Auth, store::Which};
+use crate::{model::Session, state::Auth, store::Which};
 
 /// A session as its holder sees it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,6 +23,21 @@ pub struct SessionView {
     current: bool,
 }
 
+impl SessionView {
+    /// As the holder of session `current` sees it.
+    pub fn of(session: Session, current: Uuid) -> Self {
+        Self {
+            current: session.id == current,
+            id: session.id,
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            ip: session.ip,
+            user_agent: session.user_agent,
+            device_label: session.label,
+        }
+    }
+}
+
 /// The own living sessions, newest first, whole.
 pub async fn list(
     Member(who): Member,
@@ -30,17 +45,11 @@ pub async fn list(
 ) -> Result<Json<Page<SessionView>>, Problem> {
     auth.present(&who)?;
     let sessions = auth.store.sessions(who.user).await?;
-    let items = sessions.into_iter().map(|session| SessionView {
-        id: session.id,
-        created_at: session.created_at,
-        last_seen_at: session.last_seen_at,
-        ip: session.ip,
-        user_agent: session.user_agent,
-        device_label: session.label,
-        current: session.id == who.session,
-    });
     Ok(Json(Page {
-        items: items.collect(),
+        items: sessions
+            .into_iter()
+            .map(|session| SessionView::of(session, who.session))
+            .collect(),
         next_cursor: None,
     }))
 }

@@ -39,9 +39,22 @@ fn who_may_call_what_is_as_written_here() {
     DELETE /api/auth/sessions/{id} Authenticated Member General
     POST /api/auth/change-password Authenticated Member General
     POST /api/users/change-password Authenticated Member General
+    POST /api/auth/reset-password Public Anyone General
+    GET /api/auth/users Authenticated Admin General
     POST /api/auth/users Authenticated Admin General
+    GET /api/auth/users/{id} Authenticated Admin General
+    PATCH /api/auth/users/{id} Authenticated Admin General
     PUT /api/auth/users/{id}/roles Authenticated Admin General
     DELETE /api/auth/users/{id} Authenticated Admin General
+    POST /api/auth/users/{id}/reset-password Authenticated Admin General
+    GET /api/auth/users/{id}/sessions Authenticated Admin General
+    DELETE /api/auth/users/{id}/sessions Authenticated Admin General
+    GET /api/users/profile Authenticated Member General
+    PATCH /api/users/profile Authenticated Member General
+    GET /api/users/students Authenticated Admin General
+    GET /api/users/staff Authenticated Admin General
+    GET /api/users/admins Authenticated Admin General
+    GET /api/users/user/{id} Authenticated Admin General
     POST /internal/auth/service-token Internal ServiceCredential General
     any /api/auth/validate Public ForwardAuth Exempt
     ");

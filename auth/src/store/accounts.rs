@@ -1,16 +1,15 @@
 //! Accounts: made, changed, given roles, deactivated.
 
-use backends::{
-    db::{self, Tx},
-    idempotency,
-};
+use backends::{db::Tx, idempotency};
 use chrono::{DateTime, Utc};
 use contracts::{
     Role, UserId,
     events::{RevokeReason, User, UserEventKind},
 };
 
-use super::{Changed, NewPassword, Store, roles::grant, row, row::Ending, trail::Trace};
+use super::{
+    Changed, NewPassword, Store, links::void_resets, roles::grant, row, row::Ending, trail::Trace,
+};
 use crate::{
     error::{Error, Result},
     model::{Account, NewAccount, Origin},
@@ -39,17 +38,6 @@ pub struct Once {
     pub key: String,
     /// The request's bytes; only their hash is kept.
     pub request: Vec<u8>,
-}
-
-/// What a person changes of their own account; none: stays.
-#[derive(Debug, Clone, Default)]
-pub struct Changes {
-    /// First name.
-    pub first_name: Option<String>,
-    /// Last name.
-    pub last_name: Option<String>,
-    /// Username.
-    pub username: Option<String>,
 }
 
 impl Store {
@@ -116,43 +104,43 @@ impl Store {
             .bind("users")
             .scalar()
             .await?;
-        let email = new.email.as_deref().map(names::kept);
-        let username = names::kept(&new.username);
+        let account = Account {
+            id: UserId(id),
+            email: new.email.as_deref().map(names::kept),
+            username: names::kept(&new.username),
+            first_name: names::kept(&new.first_name),
+            last_name: names::kept(&new.last_name),
+            roles: new.roles,
+            active: true,
+            login_enabled: true,
+            version: 1,
+            created_at: now,
+        };
         // the database judges uniqueness: of 64 who ask at once, one gets a row
         let inserted: Option<(i64,)> = tx
             .query(
                 "INSERT INTO users (id, email, email_norm, username, username_norm, first_name, last_name, active, login_enabled, \
-                 password_hash, must_change, roles_version, version, created_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, 1, $12) ON CONFLICT DO NOTHING RETURNING id",
+                 password_hash, must_change, roles_version, version, created_at, search) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, 1, $12, $13) ON CONFLICT DO NOTHING RETURNING id",
             )
             .bind(id)
-            .bind(email.clone())
-            .bind(email.as_deref().map(names::normalised))
-            .bind(username.clone())
-            .bind(names::normalised(&username))
-            .bind(names::kept(&new.first_name))
-            .bind(names::kept(&new.last_name))
-            .bind(true)
-            .bind(true)
+            .bind(account.email.clone())
+            .bind(account.email.as_deref().map(names::normalised))
+            .bind(account.username.clone())
+            .bind(names::normalised(&account.username))
+            .bind(account.first_name.clone())
+            .bind(account.last_name.clone())
+            .bind(account.active)
+            .bind(account.login_enabled)
             .bind(new.password_hash.clone())
             .bind(false)
             .bind(now)
+            .bind(account.search())
             .optional()
             .await?;
         if inserted.is_none() {
             return Err(Error::UserExists);
         }
-        let account = Account {
-            id: UserId(id),
-            email,
-            username,
-            first_name: names::kept(&new.first_name),
-            last_name: names::kept(&new.last_name),
-            roles: new.roles,
-            active: true,
-            version: 1,
-            created_at: now,
-        };
         for role in new.roles.iter().filter(|role| *role != Role::Member) {
             grant(tx, account.id, role, origin, None, now).await?;
         }
@@ -167,59 +155,7 @@ impl Store {
         Ok(account)
     }
 
-    /// Changes names, if the account is still at `version`.
-    ///
-    /// # Errors
-    /// [`Error::Stale`], [`Error::UserExists`] when the username is taken, [`Error::UserNotFound`].
-    pub async fn change(
-        &self,
-        user: UserId,
-        version: i64,
-        changes: Changes,
-        origin: Origin,
-    ) -> Result<Account> {
-        self.step(async move |store: Self| {
-            let now = store.clock.now();
-            let mut tx = store.db.begin().await?;
-            let before = row::account(&mut tx, user).await?.ok_or(Error::UserNotFound)?;
-            if before.version != version {
-                return Err(Error::Stale(before.version));
-            }
-            let kept = |new: Option<String>, old: &str| new.map_or_else(|| old.to_owned(), |new| names::kept(&new));
-            let after = Account {
-                first_name: kept(changes.first_name, &before.first_name),
-                last_name: kept(changes.last_name, &before.last_name),
-                username: kept(changes.username, &before.username),
-                version: version + 1,
-                ..before.clone()
-            };
-            let updated = tx
-                .query(
-                    "UPDATE users SET first_name = $1, last_name = $2, username = $3, username_norm = $4, version = version + 1 \
-                     WHERE id = $5 AND version = $6",
-                )
-                .bind(after.first_name.clone())
-                .bind(after.last_name.clone())
-                .bind(after.username.clone())
-                .bind(names::normalised(&after.username))
-                .bind(user.0)
-                .bind(version)
-                .execute()
-                .await
-                .map_err(|error| if matches!(error, db::Error::Unique) { Error::UserExists } else { error.into() })?;
-            if updated == 0 {
-                // changed between the read and the write, which PostgreSQL allows
-                return Err(Error::Stale(version + 1));
-            }
-            store.tell(&mut tx, UserEventKind::Updated, &after, now).await?;
-            store.trace(&mut tx, &origin, now, Trace::of("user.updated", user).changed(Some(&before), Some(&after))).await?;
-            store.commit(tx, Changed { account: Some(after.clone()), ..Changed::default() }).await?;
-            Ok(after)
-        })
-        .await
-    }
-
-    /// Stores a new password and ends the other sessions, in one transaction.
+    /// Stores a new password, ends the other sessions and makes reset links void, in one transaction.
     ///
     /// # Errors
     /// [`Error::Stale`] when the hash that was checked is not the stored one any more.
@@ -238,6 +174,7 @@ impl Store {
             if changed == 0 {
                 return Err(Error::HashChanged);
             }
+            void_resets(&mut tx, new.user).await?;
             let ended = row::end_sessions(&mut tx, Ending::OthersOf(new.user, new.keep), now, RevokeReason::PasswordChanged.name()).await?;
             store.tell_ended(&mut tx, &origin, &ended, RevokeReason::PasswordChanged, now).await?;
             store.trace(&mut tx, &origin, now, Trace::of("password.changed", new.user)).await?;

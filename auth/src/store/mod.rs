@@ -5,8 +5,11 @@
 //! the copy would otherwise leave the copy behind, and a revoked session alive.
 
 mod accounts;
+mod change;
 mod credentials;
 mod failures;
+mod links;
+mod list;
 mod refresh;
 mod roles;
 mod row;
@@ -25,9 +28,11 @@ use kit::{SharedClock, SharedIds};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-pub use accounts::{Changes, Credential, Once};
+pub use accounts::{Credential, Once};
+pub use change::Changes;
 pub use failures::{login_key, password_key};
-
+pub use links::ResetPassword;
+pub use list::Listed;
 pub use sessions::{NewSession, Proof};
 
 use crate::{
@@ -56,6 +61,7 @@ impl Store {
         ids: SharedIds,
     ) -> std::result::Result<Self, db::Error> {
         db.migrate(&sqlx::migrate!("./migrations")).await?;
+        list::fill_search(&db).await?;
         let accounts = row::all_accounts(&db).await?;
         let sessions = row::living_sessions(&db, clock.now()).await?;
         let memory = Arc::new(Memory::load(accounts, sessions));

@@ -154,8 +154,17 @@ pub(super) async fn other_admins(tx: &mut Tx, except: UserId) -> Result<i64> {
         .await?)
 }
 
-async fn needs_another_admin(tx: &mut Tx, except: UserId) -> Result<()> {
-    if other_admins(tx, except).await? == 0 {
+/// Refuses where nobody but this account could run the school: an administrator who may not log in cannot.
+pub(super) async fn needs_another_admin(tx: &mut Tx, except: UserId) -> Result<()> {
+    let sql = "SELECT COUNT(*) FROM role_grants g JOIN users u ON u.id = g.user_id \
+               WHERE g.role = $1 AND g.until_at IS NULL AND u.active AND u.login_enabled AND u.id <> $2";
+    let others: i64 = tx
+        .query(sql)
+        .bind(Role::Admin.name())
+        .bind(except.0)
+        .scalar()
+        .await?;
+    if others == 0 {
         Err(Error::LastAdmin)
     } else {
         Ok(())

@@ -11,22 +11,25 @@ use crate::model::{Account, Session};
 macro_rules! select_account {
     ($rest:literal) => {
         concat!(
-            "SELECT u.id, u.email, u.username, u.first_name, u.last_name, u.active, u.version, u.created_at, \
+            "SELECT u.id, u.email, u.username, u.first_name, u.last_name, u.active, u.login_enabled, u.version, u.created_at, \
              COALESCE((SELECT STRING_AGG(g.role, ',') FROM role_grants g WHERE g.user_id = u.id AND g.until_at IS NULL), '') AS roles \
              FROM users u ",
             $rest
         )
     };
 }
+pub(super) use select_account;
 
+/// What [`select_account`] selects.
 #[derive(sqlx::FromRow)]
-struct AccountRow {
+pub struct AccountRow {
     id: i64,
     email: Option<String>,
     username: String,
     first_name: String,
     last_name: String,
     active: bool,
+    login_enabled: bool,
     version: i64,
     created_at: DateTime<Utc>,
     roles: String,
@@ -42,6 +45,7 @@ impl From<AccountRow> for Account {
             last_name: row.last_name,
             roles: Roles::from_names(row.roles.split(',').filter(|name| !name.is_empty())),
             active: row.active,
+            login_enabled: row.login_enabled,
             version: row.version,
             created_at: row.created_at,
         }

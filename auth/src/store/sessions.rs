@@ -151,6 +151,23 @@ impl Store {
         Ok(sessions)
     }
 
+    /// The same shown to somebody else, who is written down before it is answered.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn sessions_shown(&self, user: UserId, origin: Origin) -> Result<Vec<Session>> {
+        self.step(async move |store: Self| {
+            let mut tx = store.db.begin().await?;
+            let trace = Trace::of("sessions.read", user);
+            store
+                .trace(&mut tx, &origin, store.clock.now(), trace)
+                .await?;
+            store.commit(tx, Changed::default()).await?;
+            store.sessions(user).await
+        })
+        .await
+    }
+
     /// The session that a refresh token belongs to, whoever shows it.
     ///
     /// # Errors

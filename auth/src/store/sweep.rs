@@ -23,7 +23,7 @@ pub struct Swept {
 }
 
 impl Store {
-    /// Removes refresh tokens and sessions that are over, and counters that mean nothing any more.
+    /// Removes refresh tokens and sessions that are over, links that have expired, and counters that mean nothing any more.
     ///
     /// # Errors
     /// The store's.
@@ -47,6 +47,10 @@ impl Store {
             .await?;
         tx.query("DELETE FROM login_failures WHERE window_start < $1 AND (locked_until IS NULL OR locked_until < $1)")
             .bind(now - KEEP_FAILURES)
+            .execute()
+            .await?;
+        tx.query("DELETE FROM links WHERE expires_at < $1")
+            .bind(now)
             .execute()
             .await?;
         tx.commit().await?;

@@ -5,9 +5,10 @@ use chrono::TimeDelta;
 use contracts::{Role, Roles, UserId, events::RevokeReason};
 use kit::{Clock as _, MockClock, RandomIds};
 
-use super::{NewSession, Proof, Store, Which, login_key};
+use super::{Listed, NewSession, Proof, ResetPassword, Store, Which, list::LIST, login_key};
 use crate::{
     error::Error,
+    links::LinkKind,
     model::{NewAccount, Origin, Session},
 };
 
@@ -145,7 +146,47 @@ backends::on_every_database! {
         assert!(matches!(late, Err(Error::HashChanged)), "an inactive account opens nothing");
     }
 
-    async fn the_reads_of_a_login_and_a_refresh_use_an_index(db: TestDb) {
+    async fn links_that_have_expired_are_swept(db: TestDb) {
+        let world = World::open(&db).await;
+        world.store.make_reset_link(world.user, TimeDelta::minutes(30), Origin::default()).await.unwrap();
+        let left = async || db.query("SELECT COUNT(*) FROM links").scalar::<i64>().await.unwrap();
+        world.store.sweep().await.unwrap();
+        assert_eq!(left().await, 1);
+        world.clock.advance(TimeDelta::minutes(31));
+        world.store.sweep().await.unwrap();
+        assert_eq!(left().await, 0);
+    }
+
+    async fn a_link_whose_hash_took_too_long_is_refused_at_the_last_moment(db: TestDb) {
+        let world = World::open(&db).await;
+        let link = world.store.make_reset_link(world.user, TimeDelta::minutes(30), Origin::default()).await.unwrap();
+        assert_eq!(world.store.waiting_link(LinkKind::Reset, link.id).await.unwrap(), Some(world.user));
+        world.clock.advance(TimeDelta::minutes(30));
+        let late = ResetPassword { link: link.id, user: world.user, new_hash: "$2b$04$new".into() };
+        assert!(matches!(world.store.reset_password(late, Origin::default()).await, Err(Error::LinkGone)));
+        let stored = world.store.credential("ines").await.unwrap().unwrap().password_hash;
+        assert_eq!(stored.as_deref(), Some(HASH));
+    }
+
+    async fn accounts_from_before_there_was_a_search_are_found_after_the_next_start(db: TestDb) {
+        let world = World::open(&db).await;
+        let mut tx = db.begin().await.unwrap();
+        for n in 100..1_300_i64 {
+            tx.query("INSERT INTO users (id, username, username_norm, first_name, last_name, active, login_enabled, must_change, roles_version, version, created_at) \
+                      VALUES ($1, $2, $2, 'Zoë', 'Weiß', TRUE, TRUE, FALSE, 1, 1, $3)")
+                .bind(n).bind(format!("zoe{n}")).bind(world.clock.now()).execute().await.unwrap();
+        }
+        tx.query("UPDATE users SET search = NULL").execute().await.unwrap();
+        tx.commit().await.unwrap();
+        let again = Store::open((*db).clone(), world.clock.shared(), RandomIds::shared(world.clock.shared())).await.unwrap();
+        let find = async |word: &str| {
+            let listed = Listed { after: 0, roles: None, active: None, words: vec![word.to_owned()], limit: 2_000 };
+            again.list(&listed).await.unwrap().len()
+        };
+        assert_eq!((find("weiss").await, find("zoe1299").await, find("ines").await), (1_200, 1, 1));
+    }
+
+    async fn the_reads_of_a_login_a_refresh_and_a_list_use_an_index(db: TestDb) {
         let world = World::open(&db).await;
         if world.store.db.kind() == backends::db::Kind::Postgres {
             return; // its planner prefers a scan of an empty table
@@ -155,9 +196,13 @@ backends::on_every_database! {
             "EXPLAIN QUERY PLAN SELECT id FROM refresh_tokens WHERE hash = x'00'",
             "EXPLAIN QUERY PLAN SELECT id FROM sessions WHERE user_id = 1 AND revoked_at IS NULL",
             "EXPLAIN QUERY PLAN SELECT role FROM role_grants WHERE user_id = 1 AND until_at IS NULL",
+            "EXPLAIN QUERY PLAN SELECT user_id FROM links WHERE id = x'00' AND used_at IS NULL",
+            "EXPLAIN QUERY PLAN DELETE FROM links WHERE user_id = 1 AND kind = 'reset' AND used_at IS NULL",
+            "EXPLAIN QUERY PLAN DELETE FROM links WHERE expires_at < 'x'",
+            &format!("EXPLAIN QUERY PLAN {LIST}"),
         ] {
-            let plan: Vec<(i64, i64, i64, String)> = db.query(sql).all().await.unwrap();
-            assert!(plan.iter().all(|step| !step.3.starts_with("SCAN")), "{sql}: {plan:?}");
+            let plan: Vec<(i64, i64, i64, String)> = db.query(sqlx::AssertSqlSafe(sql)).all().await.unwrap();
+            assert!(plan.iter().all(|step| !step.3.starts_with("SCAN") && !step.3.contains("TEMP B-TREE")), "{sql}: {plan:?}");
         }
     }
 }

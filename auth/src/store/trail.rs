@@ -45,7 +45,7 @@ impl<'a> Trace<'a> {
     /// With what the account was and is.
     pub fn changed(mut self, before: Option<&Account>, after: Option<&Account>) -> Self {
         let shown = |account: Option<&Account>| {
-            account.and_then(|account| serde_json::to_value(account.user()).ok())
+            account.and_then(|account| serde_json::to_value(account.view()).ok())
         };
         (self.before, self.after) = (shown(before), shown(after));
         self

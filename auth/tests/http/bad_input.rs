@@ -44,7 +44,8 @@ backends::on_every_database! {
         school.person("ines", &[Role::Admin]).await;
         let token = school.token("ines").await;
         for (method, path) in [(Method::POST, "/api/auth/login"), (Method::POST, "/api/auth/register"), (Method::POST, "/api/auth/refresh"), (Method::POST, "/api/auth/logout"),
-            (Method::POST, "/api/auth/change-password"), (Method::PUT, "/api/auth/me"), (Method::POST, "/api/auth/users"), (Method::POST, "/api/auth/setup")] {
+            (Method::POST, "/api/auth/change-password"), (Method::PUT, "/api/auth/me"), (Method::POST, "/api/auth/users"), (Method::POST, "/api/auth/setup"),
+            (Method::PATCH, "/api/auth/users/1"), (Method::PATCH, "/api/v1/users/profile/"), (Method::POST, "/api/auth/reset-password")] {
             let request = || testing::request(method.clone(), path).bearer(&token).header("if-match", "\"1\"");
             let large = format!("{{\"x\":\"{}\"}}", "x".repeat(16 * 1024));
             let sent = school.send(request().header("content-type", "application/json").body(large)).await;

@@ -27,16 +27,17 @@ backends::on_every_database! {
         let (head, token) = (school.token("head").await, school.token("ines").await);
         school.send(testing::request(Method::PUT, "/api/auth/me").bearer(&token).header("if-match", "\"1\"").json(&json!({"first_name": "Inés"}))).await;
         school.call(Method::PUT, &format!("/api/auth/users/{ines}/roles"), &head, Some(json!({"roles": ["student"], "reason": "r"}))).await;
+        school.send(testing::request(Method::PATCH, &format!("/api/auth/users/{ines}")).bearer(&head).header("if-match", "\"3\"").json(&json!({"email": "ines.roy@x.org"}))).await;
         school.call(Method::DELETE, &format!("/api/auth/users/{ines}"), &head, None).await;
         let events: Vec<_> = outbox(&db).await.into_iter().filter(|(topic, key, _)| topic == "auth-events" && *key == format!("user:{ines}")).map(|event| event.2).collect();
         let seen: Vec<_> = events.iter().map(|event| (event["event_type"].as_str().unwrap(), event["data"]["version"].as_i64().unwrap())).collect();
-        assert_eq!(seen, [("user.created", 1), ("user.updated", 2), ("user.roles_changed", 3), ("user.deleted", 4)]);
-        insta::allow_duplicates! { insta::assert_json_snapshot!(events[3], @r#"
+        assert_eq!(seen, [("user.created", 1), ("user.updated", 2), ("user.roles_changed", 3), ("user.updated", 4), ("user.deleted", 5)]);
+        insta::allow_duplicates! { insta::assert_json_snapshot!(events[4], @r#"
         {
           "data": {
             "user_data": {
               "date_joined": "2026-03-02T08:00:00Z",
-              "email": "ines@x.org",
+              "email": "ines.roy@x.org",
               "first_name": "Inés",
               "full_name": "Inés Roy",
               "id": 2,
@@ -52,7 +53,7 @@ backends::on_every_database! {
             },
             "user_id": 2,
             "user_type": "3",
-            "version": 4
+            "version": 5
           },
           "event_type": "user.deleted",
           "timestamp": "2026-03-02T08:00:00Z"

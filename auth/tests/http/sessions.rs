@@ -1,6 +1,7 @@
 //! Sessions: listed, ended, and what a change of password does to them.
 
 use backends::testing::TestDb;
+use contracts::Role;
 use http::Method;
 use kit::testing;
 use serde_json::json;
@@ -42,6 +43,38 @@ backends::on_every_database! {
         assert_eq!(school.call(Method::DELETE, &format!("/api/auth/sessions/{id}"), &omar, None).await.problem(), (404, "session_not_found"));
         assert_eq!(school.call(Method::DELETE, "/api/auth/sessions/7", &omar, None).await.status, 404);
         assert_eq!(school.validate(&ines).await.status, 200);
+    }
+
+    async fn an_administrator_sees_and_ends_the_sessions_of_a_person_and_is_written_down(db: TestDb) {
+        let school = School::open(&db).await;
+        school.person("head", &[Role::Admin]).await;
+        let ines = school.person("ines", &[]).await;
+        let head = school.token("head").await;
+        let (one, two) = (school.signed_in("ines").await, school.token("ines").await);
+        let path = format!("/api/auth/users/{ines}/sessions");
+        let list = school.get(&path, &head).await;
+        let items = list.body["items"].as_array().unwrap();
+        assert_eq!((list.status, items.len()), (200, 2));
+        assert!(items.iter().all(|item| item["current"] == false));
+        let own = school.get("/api/auth/users/1/sessions", &head).await;
+        assert_eq!(own.body["items"][0]["current"], true);
+        for _ in 0..2 {
+            assert_eq!(school.call(Method::DELETE, &path, &head, None).await.status, 204);
+        }
+        for token in [&one.text("access_token"), &two] {
+            assert_eq!(school.validate(token).await.status, 401);
+        }
+        assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": one.text("refresh_token")})).await.problem(), (401, "refresh_invalid"));
+        assert_eq!(school.get(&path, &head).await.body["items"], json!([]));
+        school.signed_in("ines").await;
+        let rows: Vec<(String, Option<i64>, String)> = db.query("SELECT action, actor, object FROM audit WHERE actor = 1").all().await.unwrap();
+        let count = |action: &str, object: &str| rows.iter().filter(|row| row.0 == action && row.2.starts_with(object)).count();
+        assert_eq!((count("sessions.read", "user:2"), count("sessions.read", "user:1"), count("session.revoked", "session:")), (2, 1, 2));
+        for id in ["999", "x", "-1"] {
+            let path = format!("/api/auth/users/{id}/sessions");
+            assert_eq!(school.get(&path, &head).await.status, 404, "{id}");
+            assert_eq!(school.call(Method::DELETE, &path, &head, None).await.status, 404, "{id}");
+        }
     }
 
     async fn logging_out_ends_the_session_and_twice_is_fine(db: TestDb) {
