@@ -1,5 +1,7 @@
 //! The access extractors on a real router, past the gateway: what a bearer proves, and that headers prove nothing.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 
 use axum::body::Body;

@@ -1,5 +1,7 @@
 //! Every event ever produced must load for ever, and what we produce today is what the files say.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
