@@ -231,6 +231,20 @@ mod tests {
         assert!(refused(|c| c.access_ttl = 299).contains("auth.access_ttl"));
         assert!(refused(|c| c.password_min = 4).contains("auth.password_min"));
         assert!(refused(|c| c.service_credentials = vec!["feed:short".into()]).contains("feed"));
+        for url in [
+            "school.example",
+            "ftp://x",
+            "https://x/?a=b",
+            "https://x/#a",
+            "https:// x",
+        ] {
+            let mut config = Config::for_tests();
+            config.public_url = url.to_owned();
+            assert!(
+                config.check().unwrap_err().contains("auth.public_url"),
+                "{url}"
+            );
+        }
         let twice = format!("feed:{}", "s".repeat(32));
         let message =
             refused(|c| c.service_credentials = vec![format!("feed:{}", "s".repeat(32)).into(); 2]);

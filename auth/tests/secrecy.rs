@@ -74,6 +74,24 @@ async fn the_log_at_its_most_talkative_holds_no_secret() {
             Some(change),
         )
         .await;
+    let head = school.login("head", "another good one").await;
+    let link = school
+        .call(
+            Method::POST,
+            "/api/auth/users/2/reset-password",
+            &head.text("access_token"),
+            None,
+        )
+        .await;
+    let token = link.text("reset_url").split_off("/reset/".len());
+    let by_link = json!({"token": token, "new_password": "a third good one"});
+    assert_eq!(
+        school
+            .post("/api/auth/reset-password", by_link)
+            .await
+            .status,
+        204
+    );
     db.close().await.unwrap();
     assert_eq!(school.login("head", "another good one").await.status, 503);
 
@@ -85,6 +103,8 @@ async fn the_log_at_its_most_talkative_holds_no_secret() {
     for secret in [
         PASSWORD,
         "another good one",
+        "a third good one",
+        &token,
         "a wrong password",
         "$2b$",
         setup.trim(),

@@ -1,15 +1,15 @@
 //! What every handler may want to know of the request, beside its body.
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use contracts::access::ClientAddress;
+use contracts::{UserId, access::ClientAddress};
 use http::{HeaderMap, header::USER_AGENT, request::Parts};
 use kit::{
     Json, Problem,
     routes::{Argument, Description},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use utoipa::ToSchema;
 
 use crate::model::Origin;
@@ -70,6 +70,17 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJ
         Json::from_request(Request::from_parts(parts, bytes.into()), state)
             .await
             .map(|Json(body)| Self(body))
+    }
+}
+
+/// The account a path names, in its one spelling: `007`, `+7` and `0` name nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct AccountId(pub UserId);
+
+impl<'de> Deserialize<'de> for AccountId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
     }
 }
 

@@ -4,14 +4,14 @@
 use std::{fmt::Display, str::FromStr};
 
 use axum::extract::State;
-use contracts::{Role, UserId, access::Admin};
+use contracts::{Role, access::Admin};
 use http::{HeaderMap, header::ETAG};
 use kit::{Json, Page, Path, Problem, Query, page::Cursor};
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    caller::{Client, etag, if_match},
+    caller::{AccountId, Client, etag, if_match},
     me::judge,
 };
 use crate::{
@@ -160,7 +160,7 @@ pub async fn admins(
 pub async fn read(
     Admin(who): Admin,
     State(auth): State<Auth>,
-    Path(id): Path<UserId>,
+    Path(AccountId(id)): Path<AccountId>,
 ) -> Result<Tagged, Problem> {
     auth.present_admin(&who)?;
     let known = auth.store.memory().account(id).ok_or(Error::UserNotFound)?;
@@ -173,7 +173,7 @@ pub async fn change(
     State(auth): State<Auth>,
     client: Client,
     headers: HeaderMap,
-    Path(id): Path<UserId>,
+    Path(AccountId(id)): Path<AccountId>,
     Json(body): Json<UserChange>,
 ) -> Result<Tagged, Problem> {
     let admin = auth.present_admin(&who)?;

@@ -3,17 +3,14 @@
 
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{
-    UserId,
-    access::{Admin, Anyone},
-};
+use contracts::access::{Admin, Anyone};
 use kit::{Created, Json, NoContent, Path, Problem};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::caller::Client;
+use super::caller::{AccountId, Client};
 use crate::{error::Error, links::LinkKind, state::Auth, store::ResetPassword as ByLink};
 
 /// How long a link is good for (spec/auth.md rule 21).
@@ -43,7 +40,7 @@ pub async fn make(
     Admin(who): Admin,
     State(auth): State<Auth>,
     client: Client,
-    Path(id): Path<UserId>,
+    Path(AccountId(id)): Path<AccountId>,
 ) -> Result<Created<ResetLink>, Problem> {
     let admin = auth.present_admin(&who)?;
     let link = auth

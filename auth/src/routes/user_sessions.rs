@@ -1,10 +1,13 @@
 //! `/auth/users/{id}/sessions`: where a person is signed in, for administrators.
 
 use axum::extract::State;
-use contracts::{UserId, access::Admin, events::RevokeReason};
+use contracts::{access::Admin, events::RevokeReason};
 use kit::{Json, NoContent, Page, Path, Problem};
 
-use super::{caller::Client, sessions::SessionView};
+use super::{
+    caller::{AccountId, Client},
+    sessions::SessionView,
+};
 use crate::{error::Error, state::Auth, store::Which};
 
 /// The living sessions of a person, newest first, whole. That they were looked at is audited (spec/auth.md rule 23).
@@ -12,7 +15,7 @@ pub async fn list(
     Admin(who): Admin,
     State(auth): State<Auth>,
     client: Client,
-    Path(id): Path<UserId>,
+    Path(AccountId(id)): Path<AccountId>,
 ) -> Result<Json<Page<SessionView>>, Problem> {
     let admin = auth.present_admin(&who)?;
     auth.store.memory().account(id).ok_or(Error::UserNotFound)?;
@@ -34,7 +37,7 @@ pub async fn end_all(
     Admin(who): Admin,
     State(auth): State<Auth>,
     client: Client,
-    Path(id): Path<UserId>,
+    Path(AccountId(id)): Path<AccountId>,
 ) -> Result<NoContent, Problem> {
     let admin = auth.present_admin(&who)?;
     auth.store.memory().account(id).ok_or(Error::UserNotFound)?;

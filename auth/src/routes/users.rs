@@ -1,13 +1,16 @@
 //! `/auth/users`: what administrators do with accounts.
 
 use axum::extract::State;
-use contracts::{Role, Roles, UserId, access::Admin, events::User};
+use contracts::{Role, Roles, access::Admin, events::User};
 use http::HeaderMap;
 use kit::{Created, Json, NoContent, Path, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{caller::Client, register::Names};
+use super::{
+    caller::{AccountId, Client},
+    register::Names,
+};
 use crate::{
     error::Error,
     state::Auth,
@@ -76,7 +79,7 @@ pub async fn set_roles(
     Admin(who): Admin,
     State(auth): State<Auth>,
     client: Client,
-    Path(id): Path<UserId>,
+    Path(AccountId(id)): Path<AccountId>,
     Json(body): Json<RolesChange>,
 ) -> Result<Json<User>, Problem> {
     let admin = auth.present_admin(&who)?;
@@ -108,7 +111,7 @@ pub async fn deactivate(
     Admin(who): Admin,
     State(auth): State<Auth>,
     client: Client,
-    Path(id): Path<UserId>,
+    Path(AccountId(id)): Path<AccountId>,
 ) -> Result<NoContent, Problem> {
     let admin = auth.present_admin(&who)?;
     auth.store.deactivate(id, client.origin.by(admin)).await?;

@@ -60,7 +60,7 @@ backends::on_every_database! {
         let school = School::open(&db).await;
         school.person("ines", &[Role::Admin]).await;
         let token = school.token("ines").await;
-        for id in ["abc", "1.5", "-1", "99999999999999999999", "0"] {
+        for id in ["abc", "1.5", "-1", "99999999999999999999", "0", "+1", "01"] {
             assert_eq!(school.call(Method::DELETE, &format!("/api/auth/users/{id}"), &token, None).await.status, 404, "{id}");
         }
         let user = json!({"username": "x", "first_name": "", "last_name": "", "roles": ["headmaster"]});

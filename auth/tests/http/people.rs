@@ -110,7 +110,7 @@ backends::on_every_database! {
         let read = school.get(&format!("/api/auth/users/{ines}"), &head).await;
         assert_eq!((read.status, read.header("etag"), &read.body["username"]), (200, Some("\"1\""), &json!("ines")));
         assert_eq!(school.get("/api/auth/users/999", &head).await.problem(), (404, "user_not_found"));
-        for id in ["abc", "1.5", "-1", "99999999999999999999", "%00"] {
+        for id in ["abc", "1.5", "-1", "99999999999999999999", "%00", "+1", "01"] {
             assert_eq!(school.get(&format!("/api/auth/users/{id}"), &head).await.status, 404, "{id}");
         }
     }
