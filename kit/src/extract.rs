@@ -1,5 +1,7 @@
 //! The extractors of a request whose refusals are problems.
 
+mod object;
+
 use std::borrow::Cow;
 
 use axum::body::Body;
@@ -14,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
+use object::ObjectOnly;
 
 /// A JSON body, of a request or of an answer.
 ///
@@ -134,7 +137,9 @@ fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
 /// # Errors
 /// 400 `malformed_json`, 422 `unknown_field` or 422 `validation`.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    match serde_json::from_slice(bytes) {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let read = T::deserialize(ObjectOnly(&mut deserializer));
+    match read.and_then(|value| deserializer.end().map(|()| value)) {
         Ok(value) => Ok(value),
         // read again for the path: only what does not fit pays for it
         Err(error) if error.is_data() => Err(explain::<T>(bytes)),
@@ -151,7 +156,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 fn explain<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+    match serde_path_to_error::deserialize::<_, T>(ObjectOnly(&mut deserializer)) {
         Err(error) => unfit(&error.path().to_string(), &error.inner().to_string()),
         Ok(_) => Problem::unprocessable("validation", "the body does not fit"),
     }

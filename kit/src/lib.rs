@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod clock;
+pub mod conditional;
 pub mod config;
 pub mod extract;
 pub mod ids;

@@ -237,3 +237,11 @@ async fn a_path_that_cannot_be_read_names_nothing_that_exists() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_list_is_no_object_even_when_its_items_would_fit_the_fields() {
+    for body in [json!(["a"]), json!(["a", []]), json!([])] {
+        let (status, code, _) = refused(post("/api/things", &body)).await;
+        assert_eq!((status, code), (422, json!("validation")), "{body}");
+    }
+}

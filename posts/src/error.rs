@@ -1,7 +1,6 @@
 //! What can go wrong, in the words of the domain, and what it is outside.
 
 use contracts::Audience;
-use http::StatusCode;
 use kit::problem::Problem;
 
 /// Everything a caller can be told.
@@ -24,9 +23,6 @@ pub enum Error {
     /// The caller has no audience to write to unless one is named (rule 3).
     #[error("name the audience the post is for")]
     AudienceRequired,
-    /// Somebody changed the post since the caller read it.
-    #[error("the post has changed since you read it")]
-    Stale,
     /// So many others change the post at this moment that this change never got its turn.
     #[error("the post is being changed by many at once")]
     Contended,
@@ -95,11 +91,6 @@ impl From<Error> for Problem {
                 Self::unprocessable("audience_required", "Name the audience the post is for")
                     .field("audience", "is required")
             }
-            Error::Stale => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                "stale",
-                "The post has changed since you read it",
-            ),
             Error::Contended => {
                 Self::unavailable("busy", "The post is being changed by many at once")
             }

@@ -1,7 +1,5 @@
 //! What can go wrong, in the words of the domain, and what it is outside.
 
-use http::StatusCode;
-use http::header::{ETAG, HeaderValue};
 use kit::problem::Problem;
 
 /// Everything a caller can be told.
@@ -16,9 +14,6 @@ pub enum Error {
     /// The body names somebody else than the caller.
     #[error("the body names another user")]
     UserMismatch,
-    /// Somebody changed the profile since the caller read it; with the tag it has now.
-    #[error("the profile has changed since you read it")]
-    Stale(HeaderValue),
     /// So many others change the profile at this moment that this change never got its turn.
     #[error("the profile is being changed by many at once")]
     Contended,
@@ -78,18 +73,12 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound => Self::not_found("profile_not_found", "Profile not found"),
             Error::Exists => {
-                Self::conflict("profile_exists", "Profile already exists for this user")
+                Self::bad_request("profile_exists", "Profile already exists for this user")
             }
             Error::UserMismatch => Self::forbidden(
                 "user_mismatch",
                 "The body names another user than the caller",
             ),
-            Error::Stale(now) => Self::new(
-                StatusCode::PRECONDITION_FAILED,
-                "stale",
-                "The profile has changed since you read it",
-            )
-            .header(ETAG, now),
             Error::Contended => {
                 Self::unavailable("busy", "The profile is being changed by many at once")
             }

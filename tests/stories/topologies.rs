@@ -96,7 +96,7 @@ async fn story(topology: Topology) -> Vec<String> {
     .expect(200);
     t.tell(&teacher, Method::POST, "/api/v1/profile/", Some(ines), &[])
         .await
-        .expect(409);
+        .expect(400);
     t.tell(
         &teacher,
         Method::PUT,

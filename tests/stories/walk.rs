@@ -69,7 +69,7 @@ async fn walk(topology: Topology) {
     let missing = nobody.get("/api/auth/validate").await.expect(401);
     assert_eq!(missing.json()["detail"], "No authorization header");
 
-    // profile: one's own, by the token alone; a second one is 409
+    // profile: one's own, by the token alone; a second one is 400
     let fields = json!({
         "first_name": "Max", "last_name": "Mustermann", "dob": "1990-05-17", "address": "Main street 1", "city": "Springfield", "state": "IL",
         "zip_code": "62701", "country": "USA", "phone": "+1 555 0100", "bio": "Builds things", "preferences": "{\"theme\": \"dark\"}",
@@ -100,7 +100,7 @@ async fn walk(topology: Topology) {
         assert!(profile[name].as_str().unwrap().ends_with('Z'), "{name}");
     }
     assert_eq!(
-        max.post("/api/profile", fields).await.expect(409).json()["detail"],
+        max.post("/api/profile", fields).await.expect(400).json()["detail"],
         "Profile already exists for this user"
     );
     assert_eq!(max.get("/api/profile").await.expect(200).json(), profile);

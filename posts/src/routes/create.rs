@@ -2,12 +2,13 @@
 
 use axum::extract::State;
 use contracts::access::Member;
+use kit::conditional::IdempotencyKey;
 use kit::extract::Json;
 use kit::problem::Problem;
 
 use super::App;
 use super::bodies::CreatePost;
-use super::headers::{IdempotencyKey, Tagged, tagged};
+use super::headers::{Tagged, tagged};
 use crate::error::FieldErrors;
 use crate::store::{NewPost, Once};
 use crate::validate;

@@ -5,6 +5,7 @@ use contracts::Verified;
 use contracts::access::Member;
 use contracts::events::DeleteReason;
 use http::Extensions;
+use kit::conditional::IfMatch;
 use kit::extract::{Json, Path, Query};
 use kit::problem::Problem;
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use utoipa::IntoParams;
 
 use super::App;
 use super::bodies::{ChangePost, Message};
-use super::headers::{IfMatch, Tagged, actor, tagged};
+use super::headers::{Tagged, actor, tagged};
 use super::read::in_reach;
 use crate::error::{Error, FieldErrors};
 use crate::model::{Post, Text};

@@ -1,12 +1,9 @@
 //! What is sent and answered.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::UserId;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -115,7 +112,7 @@ impl From<model::Profile> for ProfileBody {
 
 /// A profile to fill in, or what changes of one: what is absent stays, what is null is cleared.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default, remote = "Self")]
+#[serde(deny_unknown_fields, default)]
 pub struct ProfileChange {
     /// Clients of earlier systems send it: the caller's own, or absent.
     #[schema(value_type = Option<i64>)]
@@ -180,28 +177,6 @@ pub struct ProfileChange {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     time_zone: Given<String>,
-}
-
-/// From an object only: what serde derives takes a list as well, its items as the fields in their order, so that `[]` would be
-/// a change of nothing.
-impl<'de> Deserialize<'de> for ProfileChange {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = ProfileChange;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<ProfileChange, A::Error> {
-                ProfileChange::deserialize(MapAccessDeserializer::new(members))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
 }
 
 /// `null` is a value here: it clears.

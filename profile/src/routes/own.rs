@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use contracts::UserId;
 use contracts::access::Member;
+use kit::conditional::IfMatch;
 use kit::extract::{Json, Query};
 use kit::problem::Problem;
 use kit::routes::{Answer, Description};
@@ -12,7 +13,7 @@ use utoipa::IntoParams;
 
 use super::App;
 use super::bodies::{Message, Names, ProfileBody, ProfileChange};
-use super::headers::{self, IfMatch, Tagged, tagged};
+use super::headers::{self, Tagged, tagged};
 use super::names;
 use crate::error::Error;
 use crate::model::{Fields, Profile};

@@ -93,7 +93,7 @@ async fn a_second_profile_is_refused_and_changes_nothing() {
     let world = World::new().await;
     let first = world.filled(&member(), &json!({"city": "Lund"})).await;
     let second = world.post(&member(), &json!({"city": "Oslo"})).await;
-    assert_eq!(second.problem(), (409, "profile_exists"));
+    assert_eq!(second.problem(), (400, "profile_exists"));
     assert_eq!(
         second.body["detail"],
         "Profile already exists for this user"
@@ -115,7 +115,7 @@ async fn created_64_times_at_once_there_is_one_profile_and_63_are_told_so() {
     assert_eq!((won.len(), lost.len()), (1, 63));
     assert!(
         lost.iter()
-            .all(|answer| answer.problem() == (409, "profile_exists"))
+            .all(|answer| answer.problem() == (400, "profile_exists"))
     );
     assert_eq!(world.own(&who).await.text, won[0].text);
     assert_eq!(world.events().await.len(), 1);
