@@ -6,21 +6,20 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// A person: the integer key of the whole product. People keep the ids they had in the systems they come from.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
 pub struct UserId(pub i64);
+
+impl<'de> Deserialize<'de> for UserId {
+    /// Ids begin at 1: everything else names nobody.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = i64::deserialize(deserializer)?;
+        if id < 1 {
+            return Err(serde::de::Error::custom("is no id of a person"));
+        }
+        Ok(Self(id))
+    }
+}
 
 impl fmt::Display for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
