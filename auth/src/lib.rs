@@ -27,12 +27,12 @@ mod workers;
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
-use backends::{audit, bus::Bus, db::Db, idempotency, outbox};
+use backends::{audit, bus::Bus, db::Db, idempotency, outbox, readiness};
 use contracts::{Identity, Verifier, topics};
 use kit::{
     SharedClock, SharedIds,
     metrics::Metrics,
-    service::{Check, CheckError, Service},
+    service::Service,
     token::KeyRing,
 };
 
@@ -132,23 +132,11 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
             workers::sweeper(store.clone()),
         ],
         checks: vec![
-            Check::essential("store", move || {
+            readiness::of_store(move || {
                 let store = store.clone();
-                async move {
-                    store
-                        .check()
-                        .await
-                        .map_err(|error| CheckError::new("store_unavailable", error))
-                }
+                async move { store.check().await }
             }),
-            Check::degrading("bus", move || {
-                let bus = bus.clone();
-                async move {
-                    bus.check()
-                        .await
-                        .map_err(|error| CheckError::new("bus_unavailable", error))
-                }
-            }),
+            readiness::of_bus(bus),
         ],
     };
     Ok(Built {

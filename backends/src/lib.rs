@@ -10,6 +10,7 @@ pub mod files;
 pub mod idempotency;
 pub mod lease;
 pub mod outbox;
+pub mod readiness;
 pub mod testing;
 
 pub use db::{Db, Error, Tx};

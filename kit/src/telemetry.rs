@@ -3,6 +3,8 @@
 mod human;
 mod json;
 mod lines;
+#[cfg(test)]
+mod sink;
 
 use std::io::{self, IsTerminal};
 

@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use backends::bus::{Bus, Start};
 use backends::consumer;
-use backends::{Db, audit, idempotency, outbox};
+use backends::{Db, audit, idempotency, outbox, readiness};
 use contracts::{Posts, Roster, Verifier, access, topics};
 use kit::clock::SharedClock;
 use kit::ids::SharedIds;
 use kit::metrics::Metrics;
-use kit::service::{Check, CheckError, Service, Worker};
+use kit::service::{Service, Worker};
 
 pub use client::LocalPosts;
 pub use config::{Config, SECTION};
@@ -108,7 +108,13 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         ),
         text_sweeper(store.clone(), clock),
     ];
-    let checks = vec![store_check(store), bus_check(bus)];
+    let checks = vec![
+        readiness::of_store(move || {
+            let store = store.clone();
+            async move { store.check().await }
+        }),
+        readiness::of_bus(bus),
+    ];
     Ok(Built {
         service: Service {
             name: "posts",
@@ -132,28 +138,5 @@ fn text_sweeper(store: Arc<dyn Store>, clock: SharedClock) -> Worker {
             }
         }
         Ok(())
-    })
-}
-
-fn store_check(store: Arc<dyn Store>) -> Check {
-    Check::essential("store", move || {
-        let store = store.clone();
-        async move {
-            store
-                .check()
-                .await
-                .map_err(|error| CheckError::new("store_unavailable", error))
-        }
-    })
-}
-
-fn bus_check(bus: Arc<dyn Bus>) -> Check {
-    Check::degrading("bus", move || {
-        let bus = bus.clone();
-        async move {
-            bus.check()
-                .await
-                .map_err(|error| CheckError::new("bus_unavailable", error))
-        }
     })
 }

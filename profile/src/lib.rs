@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use backends::bus::{Bus, Start};
 use backends::consumer::{Consumer, Progress};
-use backends::{Db, audit, outbox};
+use backends::{Db, audit, outbox, readiness};
 use contracts::{Roster, Verifier, access, topics};
 use kit::clock::SharedClock;
 use kit::ids::SharedIds;
 use kit::metrics::Metrics;
-use kit::service::{Check, CheckError, Service};
+use kit::service::Service;
 
 pub use config::{Config, SECTION};
 pub use error::{Error, FieldErrors};
@@ -94,7 +94,13 @@ pub async fn build(_: Config, deps: Deps) -> anyhow::Result<Built> {
         audit::chainer(db, clock, ids),
         accounts,
     ];
-    let checks = vec![store_check(store), bus_check(bus)];
+    let checks = vec![
+        readiness::of_store(move || {
+            let store = store.clone();
+            async move { store.check().await }
+        }),
+        readiness::of_bus(bus),
+    ];
     let service = Service {
         name: "profile",
         routes,
@@ -102,27 +108,4 @@ pub async fn build(_: Config, deps: Deps) -> anyhow::Result<Built> {
         checks,
     };
     Ok(Built { service, followed })
-}
-
-fn store_check(store: Store) -> Check {
-    Check::essential("store", move || {
-        let store = store.clone();
-        async move {
-            store
-                .check()
-                .await
-                .map_err(|error| CheckError::new("store_unavailable", error))
-        }
-    })
-}
-
-fn bus_check(bus: Arc<dyn Bus>) -> Check {
-    Check::degrading("bus", move || {
-        let bus = bus.clone();
-        async move {
-            bus.check()
-                .await
-                .map_err(|error| CheckError::new("bus_unavailable", error))
-        }
-    })
 }

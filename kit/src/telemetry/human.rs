@@ -107,26 +107,9 @@ impl Visit for Fields<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::Arc;
 
-    use parking_lot::Mutex;
-
+    use super::super::sink::Sink;
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn a_value_cannot_pass_for_a_line_or_a_field_of_its_own() {
@@ -140,7 +123,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(target: "things", count = 3, plain = "a", text = "x\nERROR y=1", none = None::<i64>, "found");
         });
-        let written = String::from_utf8(sink.0.lock().clone()).unwrap();
+        let written = sink.text();
         let (_, line) = written.split_once(' ').unwrap();
         assert_eq!(
             line,

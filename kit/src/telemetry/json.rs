@@ -142,13 +142,10 @@ impl Visit for Fields<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::Arc;
-
-    use parking_lot::Mutex;
     use proptest::prelude::*;
     use serde_json::Value;
 
+    use super::super::sink::Sink;
     use super::*;
 
     proptest! {
@@ -157,20 +154,6 @@ mod tests {
             let mut out = String::new();
             text(&mut out, &value).unwrap();
             prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), value);
-        }
-    }
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
         }
     }
 
@@ -185,7 +168,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(target: "things", count = 3, user_id = None::<i64>, text = "a \"b\"\n", "lost things");
         });
-        let written = String::from_utf8(sink.0.lock().clone()).unwrap();
+        let written = sink.text();
         assert_eq!(written.matches('\n').count(), 1);
         let mut line: Value = serde_json::from_str(&written).unwrap();
         let ts = line["ts"].take();

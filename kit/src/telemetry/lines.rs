@@ -167,21 +167,8 @@ impl<'a> MakeWriter<'a> for Lines {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sink::Sink;
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn every_line_is_written_once_and_whole_whoever_writes_at_the_same_time() {
@@ -203,7 +190,7 @@ mod tests {
             }
         });
         drop(guard);
-        let text = String::from_utf8(sink.0.lock().clone()).unwrap();
+        let text = sink.text();
         for writer in 0..8 {
             let own: Vec<_> = text
                 .lines()
@@ -230,6 +217,6 @@ mod tests {
         }
         .write_all(b"warning\n")
         .unwrap();
-        assert_eq!(sink.0.lock().as_slice(), b"before\nwarning\n");
+        assert_eq!(sink.text(), "before\nwarning\n");
     }
 }
