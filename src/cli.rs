@@ -50,6 +50,9 @@ pub struct Serve {
     /// Fill an empty school with demo people and posts, allow registration, and print the logins.
     #[arg(long)]
     pub demo: bool,
+    /// Which demo school: one number always makes the same one.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "demo")]
+    pub seed: u64,
 }
 
 /// `admin`

@@ -53,7 +53,8 @@ pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Fail
     let address = listener
         .local_addr()
         .context("the listener has no address")?;
-    announce(address, &assembly, data.as_ref(), command.demo, &target).await?;
+    let seed = command.demo.then_some(command.seed);
+    announce(address, &assembly, data.as_ref(), seed, &target).await?;
     let (soft, hard) = kit::shutdown::on_signals();
     let Assembly {
         server, workers, ..
@@ -73,7 +74,7 @@ async fn announce(
     address: SocketAddr,
     assembly: &Assembly,
     data: Option<&DataDir>,
-    fill: bool,
+    seed: Option<u64>,
     target: &Target,
 ) -> anyhow::Result<()> {
     let shown = match address.ip() {
@@ -82,9 +83,9 @@ async fn announce(
         }
         _ => address,
     };
-    let logins = match (data, &assembly.accounts) {
-        (Some(data), Some(accounts)) if fill => Some(
-            demo::fill(&assembly.server, accounts, data)
+    let logins = match (data, &assembly.accounts, seed) {
+        (Some(data), Some(accounts), Some(seed)) => Some(
+            demo::fill(&assembly.server, accounts, data, seed)
                 .await
                 .context("the demo school")?,
         ),

@@ -4,126 +4,18 @@ use std::fmt::Write as _;
 
 use anyhow::Context;
 use axum::body::Body;
-use contracts::{Role, Roles};
+use contracts::Roles;
 use http::{Request, StatusCode, header};
 use kit::server::Server;
 use kit::{Ids, RandomIds, SystemClock};
 use serde_json::{Value, json};
 
+mod content;
+
+use content::{PEOPLE, posts};
+
 use crate::assembly::Accounts;
 use crate::data_dir::DataDir;
-
-struct Who {
-    username: &'static str,
-    first_name: &'static str,
-    last_name: &'static str,
-    role: Role,
-}
-
-const PEOPLE: [Who; 8] = [
-    Who {
-        username: "office",
-        first_name: "Maren",
-        last_name: "Holt",
-        role: Role::Admin,
-    },
-    Who {
-        username: "ines",
-        first_name: "Ines",
-        last_name: "Roy",
-        role: Role::Teacher,
-    },
-    Who {
-        username: "tom",
-        first_name: "Tom",
-        last_name: "Okafor",
-        role: Role::Teacher,
-    },
-    Who {
-        username: "sara",
-        first_name: "Sara",
-        last_name: "Lind",
-        role: Role::Staff,
-    },
-    Who {
-        username: "mia",
-        first_name: "Mia",
-        last_name: "Petrov",
-        role: Role::Student,
-    },
-    Who {
-        username: "omar",
-        first_name: "Omar",
-        last_name: "Haddad",
-        role: Role::Student,
-    },
-    Who {
-        username: "li",
-        first_name: "Li",
-        last_name: "Wen",
-        role: Role::Student,
-    },
-    Who {
-        username: "anna",
-        first_name: "Anna",
-        last_name: "Petrov",
-        role: Role::Guardian,
-    },
-];
-
-/// Author, title, content, tags, audience.
-type Text = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    &'static [&'static str],
-);
-
-const POSTS: [Text; 6] = [
-    (
-        "office",
-        "Welcome to the new term",
-        "<p>The school is open from <b>7:30</b>. The new timetables hang beside the library.</p>",
-        &["term"],
-        &["school"],
-    ),
-    (
-        "ines",
-        "Trip to the science museum",
-        "<p>We leave on Friday at 8:15 from the main gate. Bring:</p><ul><li>a packed lunch</li><li>a coat</li></ul>",
-        &["trip", "science"],
-        &["school"],
-    ),
-    (
-        "tom",
-        "Football practice moved",
-        "<p>This week on <em>Thursday</em>, same time.</p>",
-        &["sport"],
-        &["school"],
-    ),
-    (
-        "office",
-        "Staff meeting",
-        "<p>Wednesday at 15:30 in the library.</p>",
-        &[],
-        &["role:teacher", "role:staff"],
-    ),
-    (
-        "office",
-        "Parents' evening",
-        "<p>On the 12th from 17:00. Please sign up in the office.</p>",
-        &["parents"],
-        &["role:guardian", "role:teacher"],
-    ),
-    (
-        "tom",
-        "Chess club looks for players",
-        "<p>Mondays after school, room 14. Beginners are welcome.</p>",
-        &["club"],
-        &["school"],
-    ),
-];
 
 /// The file in the data directory that keeps the one password of the demo's people.
 const PASSWORD_FILE: &str = "demo-password";
@@ -160,7 +52,7 @@ pub async fn fill(server: &Server, accounts: &Accounts, data: &DataDir) -> anyho
     }
     // Also after a start that was interrupted here: the key makes each post once.
     if fresh || !data.file(DONE_FILE).exists() {
-        publish(server, &password).await?;
+        publish(server, &password, seed).await?;
         data.secret(DONE_FILE, || "the demo's posts are made".to_owned())?;
     }
     Ok(logins(&password))
@@ -168,38 +60,29 @@ pub async fn fill(server: &Server, accounts: &Accounts, data: &DataDir) -> anyho
 
 const DONE_FILE: &str = "demo-filled";
 
-async fn publish(server: &Server, password: &str) -> anyhow::Result<()> {
+async fn publish(server: &Server, password: &str, seed: u64) -> anyhow::Result<()> {
     let mut tokens: Vec<(&str, String)> = Vec::new();
-    for (n, (author, title, content, tags, audience)) in POSTS.into_iter().enumerate() {
+    for (n, text) in posts(seed).into_iter().enumerate() {
+        let author = text.author;
         if !tokens.iter().any(|(known, _)| *known == author) {
-            let login = call(
-                server,
-                "/api/auth/login",
-                None,
-                None,
-                &json!({"username": author, "password": password}),
-            )
-            .await?;
+            let body = json!({"username": author, "password": password});
+            let login = call(server, "/api/auth/login", None, None, &body).await?;
             let token = login["access_token"]
                 .as_str()
-                .context("a login without token")?
-                .to_owned();
-            tokens.push((author, token));
+                .context("a login without token")?;
+            tokens.push((author, token.to_owned()));
         }
-        let token = tokens
-            .iter()
-            .find(|(known, _)| *known == author)
-            .map(|(_, token)| token.as_str());
-        let post = json!({"title": title, "content": content, "tags": tags, "audience": audience});
+        let token = tokens.iter().find(|(known, _)| *known == author);
+        let post = json!({"title": text.title, "content": text.content, "tags": text.tags, "audience": text.audience});
         call(
             server,
             "/api/posts",
-            token,
+            token.map(|(_, token)| token.as_str()),
             Some(&format!("demo-{n}")),
             &post,
         )
         .await
-        .with_context(|| format!("the post {title}"))?;
+        .with_context(|| format!("the post {}", text.title))?;
     }
     Ok(())
 }
