@@ -24,7 +24,12 @@ const PASSWORD_FILE: &str = "demo-password";
 ///
 /// # Errors
 /// When an account or a post cannot be made.
-pub async fn fill(server: &Server, accounts: &Accounts, data: &DataDir) -> anyhow::Result<String> {
+pub async fn fill(
+    server: &Server,
+    accounts: &Accounts,
+    data: &DataDir,
+    seed: u64,
+) -> anyhow::Result<String> {
     let ids = RandomIds::shared(SystemClock::shared());
     let fresh = accounts.none_yet();
     if !fresh && !data.file(PASSWORD_FILE).exists() {
