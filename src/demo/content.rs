@@ -62,8 +62,17 @@ pub(super) const PEOPLE: [Who; 8] = [
     },
 ];
 
-/// Author, title, content, tags, audience: the newest posts, the same for every seed.
-const NEWEST: [(&str, &str, &str, &[&str], &[&str]); 6] = [
+/// Author, title, content, tags, audience.
+type Fixed = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+/// The newest posts, the same for every seed.
+const NEWEST: [Fixed; 6] = [
     (
         "office",
         "Welcome to the new term",

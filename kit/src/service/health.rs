@@ -135,12 +135,22 @@ impl Health {
             let error = match tokio::time::timeout(LONGEST_CHECK, (check.ask)()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => {
-                    tracing::warn!(
-                        check = check.name,
-                        code = error.code,
-                        detail = error.detail,
-                        "check failed"
-                    );
+                    // without it the service works, with less: as every service does for a moment after its start
+                    if check.essential {
+                        tracing::warn!(
+                            check = check.name,
+                            code = error.code,
+                            detail = error.detail,
+                            "check failed"
+                        );
+                    } else {
+                        tracing::info!(
+                            check = check.name,
+                            code = error.code,
+                            detail = error.detail,
+                            "check failed, going on with less"
+                        );
+                    }
                     Some(error.code)
                 }
                 Err(_) => {
