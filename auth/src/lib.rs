@@ -29,12 +29,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use backends::{audit, bus::Bus, db::Db, idempotency, outbox, readiness};
 use contracts::{Identity, Verifier, topics};
-use kit::{
-    SharedClock, SharedIds,
-    metrics::Metrics,
-    service::Service,
-    token::KeyRing,
-};
+use kit::{SharedClock, SharedIds, metrics::Metrics, service::Service, token::KeyRing};
 
 pub use accounts::{Accounts, Person};
 pub use config::{Config, Registration, SECTION};
