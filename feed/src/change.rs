@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use contracts::events::{self, ForeignPost, PostEvent, PostState, ProfileEvent, UserEvent};
-use contracts::{Audience, PostId, Role, UserId};
+use contracts::{Audience, PostId, Role, Roles, UserId};
 
 /// Decides which of two changes of one aggregate is the later (spec/feed.md rules 1 and 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,15 @@ pub struct Touch {
     pub content: Option<String>,
 }
 
+/// What decides on an account's audiences, as far as accounts tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Its roles.
+    pub roles: Roles,
+    /// False once deactivated.
+    pub active: bool,
+}
+
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -65,6 +74,15 @@ pub enum Change {
         order: Order,
         /// When it ended: its tombstone is kept from here on.
         at: DateTime<Utc>,
+    },
+    /// What an account may.
+    Rights {
+        /// The account.
+        user: UserId,
+        /// What it may now.
+        rights: Rights,
+        /// Of the account's state.
+        version: i64,
     },
     /// What somebody is called.
     Name {
@@ -128,13 +146,35 @@ impl Change {
 
     /// What an event on `auth-events` changes: every kind carries the whole account.
     #[must_use]
-    pub fn of_user(event: UserEvent) -> Self {
+    pub fn of_user(event: UserEvent) -> [Self; 2] {
         let state = event.state;
-        Self::Name {
-            user: state.user_id,
-            from: NameSource::Account,
-            name: state.user_data.username,
-            version: state.version,
+        let rights = Rights {
+            roles: state.user_data.roles,
+            active: state.user_data.is_active,
+        };
+        [
+            Self::Rights {
+                user: state.user_id,
+                rights,
+                version: state.version,
+            },
+            Self::Name {
+                user: state.user_id,
+                from: NameSource::Account,
+                name: state.user_data.username,
+                version: state.version,
+            },
+        ]
+    }
+
+    /// The post it is about.
+    #[must_use]
+    pub fn post(&self) -> Option<PostId> {
+        match self {
+            Self::Post { post, .. } => Some(post.post_id),
+            Self::Touch(touch) => Some(touch.id),
+            Self::Gone { id, .. } => Some(*id),
+            Self::Rights { .. } | Self::Name { .. } => None,
         }
     }
 

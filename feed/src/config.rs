@@ -20,6 +20,12 @@ pub struct Config {
     pub group: String,
     /// `feed.page_cache_kib`: KiB of rendered first pages.
     pub page_cache_kib: usize,
+    /// `feed.live_streams`: open live streams of this process at most.
+    pub live_streams: usize,
+    /// `feed.live_streams_per_person`: of one person at most.
+    pub live_streams_per_person: usize,
+    /// `feed.live_comment_seconds`: seconds after which a quiet live stream gives a sign of life.
+    pub live_comment_seconds: u64,
 }
 
 impl Config {
@@ -36,6 +42,14 @@ impl Config {
             !self.group.is_empty(),
             "feed.group is empty: the consumer needs a name on the bus"
         );
+        anyhow::ensure!(
+            self.live_streams_per_person >= 1,
+            "feed.live_streams_per_person is 0: nobody could open one; to refuse all, set feed.live_streams to 0"
+        );
+        anyhow::ensure!(
+            self.live_comment_seconds >= 1,
+            "feed.live_comment_seconds is 0: a sign of life needs a second at least"
+        );
         Ok(())
     }
 }
@@ -47,6 +61,9 @@ impl Default for Config {
             window: 1000,
             group: "feed-generator".to_owned(),
             page_cache_kib: 8192,
+            live_streams: 5000,
+            live_streams_per_person: 5,
+            live_comment_seconds: 20,
         }
     }
 }
@@ -64,6 +81,11 @@ mod tests {
             (config.window, &config.group, config.page_cache_kib),
             (expected.window, &expected.group, expected.page_cache_kib)
         );
+        let live = |config: &Config| {
+            let (all, each) = (config.live_streams, config.live_streams_per_person);
+            (all, each, config.live_comment_seconds)
+        };
+        assert_eq!(live(&config), live(&expected));
         assert!(config.check().is_ok());
     }
 

@@ -34,18 +34,22 @@ pub(crate) struct Projector {
 #[async_trait]
 impl Handler for Projector {
     async fn apply(&self, delivered: &Delivered) -> Result<(), Failure> {
-        let change = read(delivered)?;
+        let (before, change) = read(delivered)?;
+        if let Some(before) = before {
+            // Noted as read with the second one only.
+            self.put(before, None).await?;
+        }
         let held = match &change {
             Change::Touch(touch) => Some(touch.id),
             _ => None,
         };
-        let effect = self.put(change, delivered).await?;
+        let effect = self.put(change, Some(delivered)).await?;
         if let (Effect::Held, Some(id)) = (effect, held) {
             // The owner may know the post although its creation never came by; if not, the update waits.
             match self.posts.find(id).await {
                 Ok(Some(post)) => {
-                    self.put(Change::owned(post, delivered.at, Source::Asked), delivered)
-                        .await?;
+                    let asked = Change::owned(post, delivered.at, Source::Asked);
+                    self.put(asked, Some(delivered)).await?;
                 }
                 Ok(None) => {}
                 Err(problem) => {
@@ -61,7 +65,7 @@ impl Handler for Projector {
     /// them while it was filled.
     async fn caught_up(&self) {
         let mut wait = Duration::from_millis(100);
-        while let Err(error) = self.store.publish().await {
+        while let Err(error) = self.store.publish(self.clock.now()).await {
             tracing::warn!(%error, "the filled stream cannot be shown yet");
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(Duration::from_secs(30));
@@ -71,16 +75,16 @@ impl Handler for Projector {
 }
 
 impl Projector {
-    async fn put(&self, change: Change, delivered: &Delivered) -> Result<Effect, Failure> {
-        let mark = Mark {
-            topic: delivered.record.topic.clone(),
-            partition: delivered.partition,
-            offset: delivered.offset,
-        };
-        let applied = self
-            .store
-            .apply(change, Some((mark, delivered.at)), self.clock.now())
-            .await;
+    async fn put(&self, change: Change, delivered: Option<&Delivered>) -> Result<Effect, Failure> {
+        let mark = delivered.map(|delivered| {
+            let mark = Mark {
+                topic: delivered.record.topic.clone(),
+                partition: delivered.partition,
+                offset: delivered.offset,
+            };
+            (mark, delivered.at)
+        });
+        let applied = self.store.apply(change, mark, self.clock.now()).await;
         applied.map_err(|error| {
             if matches!(error, StoreError::Lost) {
                 self.pulse.lose();
@@ -90,17 +94,19 @@ impl Projector {
     }
 }
 
-fn read(delivered: &Delivered) -> Result<Change, Failure> {
+/// What an event changes; of an account two things.
+fn read(delivered: &Delivered) -> Result<(Option<Change>, Change), Failure> {
     let topic = delivered.record.topic.as_str();
     if topic == POSTS_EVENTS.name {
         let event = PostEvent::read(delivered).map_err(|error| Failure::Poison(error.0))?;
-        Ok(Change::of_post(event, delivered.at))
+        Ok((None, Change::of_post(event, delivered.at)))
     } else if topic == AUTH_EVENTS.name {
         let event = UserEvent::read(delivered).map_err(|error| Failure::Poison(error.0))?;
-        Ok(Change::of_user(event))
+        let [rights, name] = Change::of_user(event);
+        Ok((Some(rights), name))
     } else if topic == PROFILE_EVENTS.name {
         let event = ProfileEvent::read(delivered).map_err(|error| Failure::Poison(error.0))?;
-        Ok(Change::of_profile(event))
+        Ok((None, Change::of_profile(event)))
     } else {
         Err(Failure::Poison(format!("the feed does not read {topic}")))
     }

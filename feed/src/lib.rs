@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod audiences;
 mod change;
 mod config;
 mod events;
 mod follow;
 mod item;
+mod live;
 mod page;
 mod position;
 mod projection;
@@ -21,18 +23,20 @@ mod model;
 mod owner;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use backends::bus::{Bus, Retention};
 use chrono::TimeDelta;
-use contracts::topics::{AUTH_EVENTS, POSTS_EVENTS, PROFILE_EVENTS};
+use contracts::topics::{AUTH_EVENTS, AUTH_SIGNALS, POSTS_EVENTS, PROFILE_EVENTS};
 use contracts::{Posts, Roster, Verifier, access};
 use kit::clock::SharedClock;
 use kit::metrics::Metrics;
 use kit::service::{Check, CheckError, Service};
 
-pub use change::{Change, Effect, Mark, Marks, NameSource, Order, Source, Touch};
+pub use change::{Change, Effect, Mark, Marks, NameSource, Order, Rights, Source, Touch};
 pub use config::{Config, SECTION};
 pub use item::Item;
+pub use live::{Event, Heard, Listener, NoPlace, Op, Place, Tuned, Turned};
 pub use page::StreamPage;
 pub use position::Position;
 pub use projection::Limits;
@@ -42,6 +46,7 @@ pub use routes::api;
 
 use events::Projector;
 use follow::Follower;
+use live::hub::Hub;
 use pulse::Pulse;
 use reading::Reading;
 use routes::Shared;
@@ -107,7 +112,7 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
         clock,
         metrics,
     } = deps;
-    bus.ensure(&[POSTS_EVENTS, AUTH_EVENTS, PROFILE_EVENTS])
+    bus.ensure(&[POSTS_EVENTS, AUTH_EVENTS, PROFILE_EVENTS, AUTH_SIGNALS])
         .await?;
     describe(&metrics);
     let pulse = Arc::new(Pulse::new());
@@ -118,12 +123,27 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
         metrics: metrics.clone(),
         pulse: pulse.clone(),
     };
+    let hub = Hub::new(
+        config.live_streams,
+        config.live_streams_per_person,
+        &metrics,
+    );
+    let signals = live::signals::worker(
+        hub.clone(),
+        bus.clone(),
+        &config.group,
+        clock.clone(),
+        metrics.clone(),
+    )
+    .await?;
     let app = Shared {
         reading,
         roster,
         bus: bus.clone(),
         pulse: pulse.clone(),
         probe: routes::BusProbe::default(),
+        hub,
+        quiet: Duration::from_secs(config.live_comment_seconds),
         clock: clock.clone(),
         public_audience,
     };
@@ -145,7 +165,7 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
     let service = Service {
         name: "feed",
         routes,
-        workers: vec![follower.worker()],
+        workers: vec![follower.worker(), signals],
         checks,
     };
     Ok(Built {

@@ -35,6 +35,11 @@ impl Pulse {
         self.changed.send_modify(|beats| *beats += 1);
     }
 
+    /// Wakes whoever holds it with everything that is applied or shown from now on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
     /// The store's state is gone: it is filled again.
     pub(crate) fn lose(&self) {
         self.lost.notify_one();

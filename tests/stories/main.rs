@@ -9,6 +9,7 @@ mod command_line;
 mod crash;
 mod dead_letters;
 mod events;
+mod live;
 mod races;
 mod spoof;
 mod stream;

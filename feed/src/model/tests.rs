@@ -38,7 +38,7 @@ fn reading(owner: &Arc<Owner>, window: usize) -> Reading {
 
 async fn tell(reading: &Reading, changes: &[Change]) {
     reading.store.begin().await.unwrap();
-    reading.store.publish().await.unwrap();
+    reading.store.publish(reading.clock.now()).await.unwrap();
     more(reading, changes).await;
 }
 
@@ -221,7 +221,7 @@ proptest! {
             world.play(&steps[cut..]);
             // From where the bus was before the export: some of it is in the export already.
             more(&filled, &world.told[noted..]).await;
-            filled.store.publish().await.unwrap();
+            filled.store.publish(filled.clock.now()).await.unwrap();
             shows_what_the_posts_are(&filled, &world.owner).await;
 
             let heard = reading(&world.owner, window);

@@ -1,5 +1,7 @@
 //! What is known of one post.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use contracts::{Audience, PostId, UserId};
 
@@ -62,10 +64,11 @@ pub(super) struct Entry {
     pub(super) touched: Option<Box<Touch>>,
     at: DateTime<Utc>,
     pub(super) user: UserId,
-    pub(super) audiences: Box<[Audience]>,
+    /// Shared with the change log, as the body is.
+    pub(super) audiences: Arc<[Audience]>,
     pub(super) tags: Box<[Box<str>]>,
     pub(super) pinned_until: Option<DateTime<Utc>>,
-    pub(super) body: Body,
+    pub(super) body: Arc<Body>,
 }
 
 impl Entry {
@@ -78,7 +81,7 @@ impl Entry {
             audiences: item.audience.as_slice().into(),
             tags: item.tags.iter().map(|tag| tag.as_str().into()).collect(),
             pinned_until: item.pinned_until,
-            body: Body::of(item),
+            body: Arc::new(Body::of(item)),
         }
     }
 

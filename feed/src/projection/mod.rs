@@ -17,8 +17,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::events::PostState;
 use contracts::{Audience, PostId, UserId};
 
-use crate::change::{Change, Effect, Mark, Marks, NameSource, Order, Source, Touch};
+use crate::change::{Change, Effect, Mark, Marks, NameSource, Order, Rights, Source, Touch};
 use crate::item::Item;
+use crate::live::{ItemTold, Shown, Told};
 use crate::position::Position;
 use entry::{Aggregate, Entry};
 use held::Held;
@@ -43,6 +44,7 @@ pub struct Projection {
     timelines: HashMap<Audience, Timeline>,
     people: HashMap<UserId, Timeline>,
     names: Names,
+    rights: HashMap<UserId, (i64, Rights)>,
     held: Held,
     /// Aggregates without a body, in the order in which they may be forgotten.
     remembered: VecDeque<(DateTime<Utc>, PostId)>,
@@ -68,6 +70,7 @@ impl Projection {
             timelines: HashMap::new(),
             people: HashMap::new(),
             names: Names::default(),
+            rights: HashMap::new(),
             held: Held::default(),
             remembered: VecDeque::new(),
             pin_ends: BTreeSet::new(),
@@ -81,8 +84,52 @@ impl Projection {
 
     /// Applies one change in one step.
     pub fn apply(&mut self, change: Change, now: DateTime<Utc>) -> Effect {
+        self.apply_telling(change, now).0
+    }
+
+    /// The same, and what it is to live readers.
+    pub(crate) fn apply_telling(
+        &mut self,
+        change: Change,
+        now: DateTime<Utc>,
+    ) -> (Effect, Option<Told>) {
         self.end_pins(now);
         self.forget(now);
+        let id = change.post();
+        let before = id.and_then(|id| self.told_of(id));
+        let permitted = match &change {
+            Change::Rights { user, .. } => self.rights_of(*user).map(|rights| (*user, rights)),
+            _ => None,
+        };
+        let effect = self.change(change, now);
+        if effect != Effect::Applied {
+            return (effect, None);
+        }
+        if let Some((user, before)) = permitted {
+            let after = self.rights_of(user).filter(|after| *after != before);
+            return (effect, after.map(|rights| Told::Rights { user, rights }));
+        }
+        let after = id.and_then(|id| self.told_of(id));
+        let told = id.filter(|_| before.is_some() || after.is_some());
+        let told = told.map(|id| Told::Item(ItemTold::new(id, before, after)));
+        (effect, told)
+    }
+
+    fn told_of(&self, id: PostId) -> Option<Shown> {
+        self.entry(id).map(|entry| Shown {
+            to: entry.audiences.clone(),
+            by: entry.user,
+            body: entry.body.clone(),
+        })
+    }
+
+    /// What an account may, if an account event told it.
+    #[must_use]
+    pub fn rights_of(&self, user: UserId) -> Option<Rights> {
+        self.rights.get(&user).map(|(_, rights)| *rights)
+    }
+
+    fn change(&mut self, change: Change, now: DateTime<Utc>) -> Effect {
         match change {
             Change::Post {
                 post,
@@ -92,6 +139,11 @@ impl Projection {
             } => self.post(&post, order, arrived, source, now),
             Change::Touch(touch) => self.touch(touch, now),
             Change::Gone { id, order, at } => self.gone(id, order, at, now),
+            Change::Rights {
+                user,
+                rights,
+                version,
+            } => self.permit(user, rights, version),
             Change::Name {
                 user,
                 from,
@@ -106,7 +158,9 @@ impl Projection {
         self.marks
             .entry(mark.topic)
             .or_default()
-            .insert(mark.partition, mark.offset);
+            .entry(mark.partition)
+            .and_modify(|offset| *offset = mark.offset.max(*offset))
+            .or_insert(mark.offset);
         self.last_event_at = self.last_event_at.max(Some(at));
     }
 
@@ -196,7 +250,7 @@ impl Projection {
     fn leave(&mut self, id: PostId, old: Option<&Entry>) {
         let Some(old) = old else { return };
         let position = old.position(id);
-        for audience in &old.audiences {
+        for audience in old.audiences.iter() {
             self.change_timeline(*audience, |timeline| timeline.remove(position));
         }
         let user = old.user;
@@ -321,6 +375,15 @@ impl Projection {
         Effect::Applied
     }
 
+    fn permit(&mut self, user: UserId, rights: Rights, version: i64) -> Effect {
+        let known = self.rights.get(&user);
+        if known.is_some_and(|(known, _)| *known >= version) {
+            return Effect::Unchanged;
+        }
+        self.rights.insert(user, (version, rights));
+        Effect::Applied
+    }
+
     fn name(&mut self, user: UserId, from: NameSource, name: &str, version: i64) -> Effect {
         if !self.names.set(user, from, name, version) {
             return Effect::Unchanged;
@@ -355,8 +418,8 @@ impl Projection {
                 continue;
             }
             let (position, audiences) = (entry.position(id), entry.audiences.clone());
-            for audience in audiences {
-                self.change_timeline(audience, |timeline| timeline.unpin(position));
+            for audience in audiences.iter() {
+                self.change_timeline(*audience, |timeline| timeline.unpin(position));
             }
             self.drop_if_unheld(position, now);
         }

@@ -165,6 +165,17 @@ impl Projection {
         }
     }
 
+    /// Every item in the timelines of these audiences, once for each, with all its audiences.
+    pub(crate) fn shown_in<'a>(
+        &'a self,
+        audiences: impl Iterator<Item = &'a Audience>,
+    ) -> impl Iterator<Item = (PostId, &'a [Audience])> {
+        let timelines = audiences.filter_map(|key| self.timelines.get(key));
+        timelines
+            .flat_map(|timeline| timeline.ids().iter().chain(timeline.pins()))
+            .filter_map(|position| Some((position.id, &*self.entry(position.id)?.audiences)))
+    }
+
     fn timelines_of(&self, scope: &Scope) -> Vec<&Timeline> {
         match scope {
             Scope::Audiences(audiences) => audiences

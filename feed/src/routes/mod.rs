@@ -1,10 +1,12 @@
 //! The routes table of the feed.
 
+mod live;
 mod query;
 mod stats;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use backends::bus::Bus;
 use contracts::Roster;
@@ -12,6 +14,7 @@ use http::Method;
 use kit::clock::SharedClock;
 use kit::routes::{Access, Api, Rate, RouteError, RouteSet, Routes};
 
+use crate::live::hub::Hub;
 use crate::pulse::Pulse;
 use crate::reading::Reading;
 pub(crate) use stats::BusProbe;
@@ -26,6 +29,9 @@ pub(crate) struct Shared {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) pulse: Arc<Pulse>,
     pub(crate) probe: BusProbe,
+    pub(crate) hub: Arc<Hub>,
+    /// A live stream gives a sign of life at least so often.
+    pub(crate) quiet: Duration,
     pub(crate) clock: SharedClock,
     pub(crate) public_audience: bool,
 }
@@ -61,6 +67,14 @@ fn table() -> Routes<App> {
             stream::own,
         )
         .says("What the caller published, newest first")
+        .route(
+            Method::GET,
+            "/activity-stream/live",
+            Access::Authenticated,
+            Rate::General,
+            live::live,
+        )
+        .says("What changes in the caller's stream, as server-sent events")
         .route(
             Method::GET,
             "/activity-stream/stats",

@@ -3,8 +3,6 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use contracts::access::{Member, Visitor};
-use contracts::bearer::no_credential;
-use contracts::{Audience, Role, Verified};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
 use kit::extract::Query;
@@ -13,6 +11,7 @@ use kit::routes::{self, Description};
 
 use super::App;
 use super::query::{OwnQuery, StreamQuery, limit, start};
+use crate::audiences::audiences_of;
 use crate::page::StreamPage;
 use crate::query::{self, Filter, Scope};
 use crate::reading::Rendered;
@@ -51,7 +50,7 @@ pub(super) async fn stream(
         start(asked.skip.as_deref(), asked.cursor.as_deref())?,
     );
     let only = asked.audience()?;
-    let mut audiences = audiences_of(&app, who.as_deref()).await?;
+    let mut audiences = audiences_of(&*app.roster, app.public_audience, who.as_deref()).await?;
     if let Some(only) = only {
         audiences.retain(|audience| *audience == only);
     }
@@ -87,23 +86,4 @@ pub(super) async fn own(
         limit,
     };
     app.reading.page(&query).await
-}
-
-/// What the caller reads (spec/feed.md rule 9), from this request's identity alone: nothing of it is remembered, so that a
-/// role that is lost is lost with the next request.
-async fn audiences_of(app: &App, who: Option<&Verified>) -> Result<Vec<Audience>, Problem> {
-    let mut audiences = match who {
-        Some(who) => {
-            let mut audiences = app.roster.readable(who).await?;
-            audiences.extend([Audience::Role(Role::Member), Audience::User(who.user)]);
-            audiences
-        }
-        None if app.public_audience => Vec::new(),
-        None => return Err(no_credential()),
-    };
-    audiences.retain(|audience| *audience != Audience::Public);
-    if app.public_audience {
-        audiences.push(Audience::Public);
-    }
-    Ok(audiences)
 }

@@ -9,8 +9,9 @@ use contracts::{Audience, PostId, UserId};
 use parking_lot::RwLock;
 
 use super::cache::{Key, PageCache, Stamp, TotalCache};
-use super::{Store, StoreError};
+use super::{Store, StoreError, hearing};
 use crate::change::{Change, Effect, Mark};
+use crate::live::{Heard, Listener, Log, Place, Tuned, Turned};
 use crate::page;
 use crate::projection::{Limits, Projection};
 use crate::query::{Answer, Figures, Filter, Part, Query, Scope, Start};
@@ -24,9 +25,11 @@ pub struct MemoryStore {
     totals: TotalCache<(Vec<Audience>, Filter)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Streams {
     shown: Option<Projection>,
+    /// Of the one that is shown.
+    log: Log,
     filling: Option<Projection>,
     /// Counts the streams that were shown, so that no page of an earlier one passes for one of this.
     epoch: u64,
@@ -38,7 +41,12 @@ impl MemoryStore {
     pub fn new(limits: Limits, page_cache: usize) -> Self {
         Self {
             limits,
-            streams: RwLock::default(),
+            streams: RwLock::new(Streams {
+                shown: None,
+                log: Log::new(0),
+                filling: None,
+                epoch: 0,
+            }),
             pages: PageCache::new(page_cache),
             totals: TotalCache::default(),
         }
@@ -134,13 +142,24 @@ impl Store for MemoryStore {
         now: DateTime<Utc>,
     ) -> Result<Effect, StoreError> {
         let mut streams = self.streams.write();
-        let Streams { shown, filling, .. } = &mut *streams;
+        let Streams {
+            shown,
+            log,
+            filling,
+            ..
+        } = &mut *streams;
         let mut effect = None;
-        for stream in [shown, filling].into_iter().flatten() {
-            effect = Some(stream.apply(change.clone(), now));
-            if let Some((mark, at)) = &mark {
-                stream.mark(mark.clone(), *at);
+        if let Some(filling) = filling {
+            effect = Some(filling.apply(change.clone(), now));
+            note(filling, mark.as_ref());
+        }
+        if let Some(shown) = shown {
+            let (applied, told) = shown.apply_telling(change, now);
+            if let Some(told) = told {
+                log.push(told, now);
             }
+            effect = Some(applied);
+            note(shown, mark.as_ref());
         }
         effect.ok_or(StoreError::Lost)
     }
@@ -150,13 +169,45 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn publish(&self) -> Result<(), StoreError> {
+    async fn publish(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut streams = self.streams.write();
         if let Some(filled) = streams.filling.take() {
             streams.shown = Some(filled);
             streams.epoch += 1;
+            // By time, so that the logs of two processes one after the other are not taken for one another.
+            let next = streams.log.generation() + 1;
+            let generation = u64::try_from(now.timestamp_micros()).unwrap_or(0).max(next);
+            streams.log = Log::new(generation);
         }
         Ok(())
+    }
+
+    async fn tune(&self, user: UserId, from: Option<Place>) -> Result<Tuned, StoreError> {
+        let streams = self.streams.read();
+        Ok(match &streams.shown {
+            Some(shown) => hearing::tune(shown, &streams.log, user, from),
+            None => Tuned::Cold,
+        })
+    }
+
+    async fn hear(&self, listener: &Listener, most: usize) -> Result<Heard, StoreError> {
+        let streams = self.streams.read();
+        Ok(match &streams.shown {
+            Some(shown) => hearing::hear(shown, &streams.log, listener, most),
+            None => Heard::Cold,
+        })
+    }
+
+    async fn turn(
+        &self,
+        listener: &Listener,
+        audiences: &[Audience],
+    ) -> Result<Turned, StoreError> {
+        let streams = self.streams.read();
+        Ok(match &streams.shown {
+            Some(shown) => hearing::turn(shown, &streams.log, listener, audiences),
+            None => Turned::Reset,
+        })
     }
 
     async fn version(&self, id: PostId) -> Result<Option<i64>, StoreError> {
@@ -203,5 +254,11 @@ impl Store for MemoryStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+fn note(stream: &mut Projection, mark: Option<&(Mark, DateTime<Utc>)>) {
+    if let Some((mark, at)) = mark {
+        stream.mark(mark.clone(), *at);
     }
 }

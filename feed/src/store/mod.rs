@@ -1,6 +1,7 @@
 //! Where the stream is kept: one trait, one suite of tests over everything that implements it. It may be lost at any time.
 
 mod cache;
+mod hearing;
 mod memory;
 
 use std::collections::HashMap;
@@ -8,9 +9,10 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use contracts::{PostId, UserId};
+use contracts::{Audience, PostId, UserId};
 
 use crate::change::{Change, Effect, Mark};
+use crate::live::{Heard, Listener, Place, Tuned, Turned};
 use crate::query::{Answer, Figures, Query};
 
 pub use memory::MemoryStore;
@@ -52,11 +54,32 @@ pub trait Store: Send + Sync + Debug {
     /// [`StoreError`].
     async fn begin(&self) -> Result<(), StoreError>;
 
-    /// Shows the stream that was being filled, in one step. Without one, nothing happens.
+    /// Shows the stream that was being filled, in one step, with an empty change log of a new generation. Without one, nothing
+    /// happens.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn publish(&self) -> Result<(), StoreError>;
+    async fn publish(&self, now: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Where a live reader begins: at the place they ask for if everything since is known and their rights did not change
+    /// meanwhile, else at the end of the change log.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn tune(&self, user: UserId, from: Option<Place>) -> Result<Tuned, StoreError>;
+
+    /// What a live reader hears next, in order: about `most` bytes of items at a time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn hear(&self, listener: &Listener, most: usize) -> Result<Heard, StoreError>;
+
+    /// What it does to what a live reader has at their place when they read these audiences instead.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn turn(&self, listener: &Listener, audiences: &[Audience])
+    -> Result<Turned, StoreError>;
 
     /// The version of a post that is applied in the stream that is shown, its end included.
     ///

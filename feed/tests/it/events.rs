@@ -9,9 +9,9 @@ use crate::support::{Setup, TestFeed, memory, person};
 use async_trait::async_trait;
 use backends::bus::Start;
 use chrono::{DateTime, Utc};
-use contracts::{PostId, UserId};
+use contracts::{Audience, PostId, UserId};
 use feed::store::{Store, StoreError};
-use feed::{Answer, Change, Effect, Figures, Mark, Query};
+use feed::{Answer, Change, Effect, Figures, Heard, Listener, Mark, Place, Query, Tuned, Turned};
 
 #[tokio::test]
 async fn an_event_that_does_not_parse_goes_to_the_dead_letters_and_the_next_one_is_applied() {
@@ -85,8 +85,20 @@ impl Store for Failing {
         self.inner.begin().await
     }
 
-    async fn publish(&self) -> Result<(), StoreError> {
-        self.inner.publish().await
+    async fn publish(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.inner.publish(now).await
+    }
+
+    async fn tune(&self, user: UserId, from: Option<Place>) -> Result<Tuned, StoreError> {
+        self.inner.tune(user, from).await
+    }
+
+    async fn hear(&self, listener: &Listener, most: usize) -> Result<Heard, StoreError> {
+        self.inner.hear(listener, most).await
+    }
+
+    async fn turn(&self, listener: &Listener, to: &[Audience]) -> Result<Turned, StoreError> {
+        self.inner.turn(listener, to).await
     }
 
     async fn version(&self, id: PostId) -> Result<Option<i64>, StoreError> {

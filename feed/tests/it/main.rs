@@ -3,6 +3,8 @@
 
 mod events;
 mod fallback;
+mod live;
+mod live_model;
 mod store;
 mod stream;
 mod support;

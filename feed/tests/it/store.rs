@@ -47,7 +47,7 @@ async fn ids(store: &Arc<dyn Store>, query: &Query) -> Vec<PostId> {
 async fn shown(window: usize, open: fn(usize) -> Arc<dyn Store>) -> Arc<dyn Store> {
     let store = open(window);
     store.begin().await.unwrap();
-    store.publish().await.unwrap();
+    store.publish(start()).await.unwrap();
     store
 }
 
@@ -68,7 +68,7 @@ async fn it_is_cold_until_a_stream_is_published_and_shows_it_whole_then(
     apply(&store, created(1, 0, &["school"])).await;
     assert_eq!(store.page(&first, start()).await.unwrap(), Answer::Cold);
     assert_eq!(store.version(id(1)).await.unwrap(), None);
-    store.publish().await.unwrap();
+    store.publish(start()).await.unwrap();
     assert_eq!(ids(&store, &first).await, [id(1)]);
     assert_eq!(store.version(id(1)).await.unwrap(), Some(1));
     store.check().await.unwrap();
@@ -83,9 +83,9 @@ async fn the_stream_that_is_shown_goes_on_while_another_is_filled(
     store.begin().await.unwrap();
     apply(&store, created(2, 1, &["school"])).await;
     assert_eq!(ids(&store, &first).await, [id(2), id(1)]);
-    store.publish().await.unwrap();
+    store.publish(start()).await.unwrap();
     assert_eq!(ids(&store, &first).await, [id(2)]);
-    store.publish().await.unwrap();
+    store.publish(start()).await.unwrap();
     assert_eq!(
         ids(&store, &first).await,
         [id(2)],

@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::Live;
+
 /// An HTTP client with or without a credential.
 #[derive(Clone)]
 pub struct Person {
@@ -150,6 +152,15 @@ impl Person {
             headers,
             bytes: answer.bytes().await.ok()?.to_vec(),
         })
+    }
+
+    /// Opens the live stream, after the event with this id if there is one.
+    pub async fn live(&self, after: Option<&str>) -> Live {
+        let mut request = self.request(Method::GET, "/api/activity-stream/live");
+        if let Some(id) = after {
+            request = request.header("Last-Event-ID", id);
+        }
+        Live::of(request.send().await.expect("the server answers"))
     }
 
     /// Publishes and gives the post's id.

@@ -1,15 +1,20 @@
 //! A feed on a bus of its own, with an owner that answers from a list.
 
+pub mod live;
 pub mod owner;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use self::live::{Live, Seen};
 use self::owner::{Owner, start};
 use axum::Router;
 use axum::response::Response;
 use backends::bus::{self, Bus, Record};
-use contracts::events::{PostDeleted, PostEvent, PostState, ProfileEvent, UserEvent};
+use contracts::events::{
+    PostDeleted, PostEvent, PostState, ProfileEvent, RevokeReason, SessionRevoked, User, UserEvent,
+    UserEventKind, UserState,
+};
 use contracts::{PostId, Role, Roles, RolesOnly, UserId, Verified, Verifier};
 use feed::store::{MemoryStore, Store};
 use feed::{Applied, Built, Config, Deps, Limits};
@@ -28,6 +33,7 @@ pub struct Setup {
     pub window: usize,
     pub public: bool,
     pub store: Option<Arc<dyn Store>>,
+    pub live_comment_seconds: u64,
 }
 
 impl Default for Setup {
@@ -36,6 +42,7 @@ impl Default for Setup {
             window: 1000,
             public: false,
             store: None,
+            live_comment_seconds: 20,
         }
     }
 }
@@ -49,7 +56,7 @@ pub struct TestFeed {
     pub metrics: Metrics,
     pub applied: Applied,
     workers: parking_lot::Mutex<Vec<Worker>>,
-    running: Option<(CancellationToken, JoinHandle<anyhow::Result<()>>)>,
+    running: Option<(CancellationToken, Vec<JoinHandle<anyhow::Result<()>>>)>,
     _folder: tempfile::TempDir,
 }
 
@@ -85,9 +92,11 @@ impl TestFeed {
             metrics: metrics.clone(),
         };
         let store = setup.store.unwrap_or_else(|| memory(setup.window));
-        let Built { service, applied } = feed::build_on(store, Config::default(), deps)
-            .await
-            .unwrap();
+        let config = Config {
+            live_comment_seconds: setup.live_comment_seconds,
+            ..Config::default()
+        };
+        let Built { service, applied } = feed::build_on(store, config, deps).await.unwrap();
         let (router, workers) = (service.routes.router, service.workers);
         Self {
             router,
@@ -113,14 +122,19 @@ impl TestFeed {
 
     pub fn run(&mut self) {
         let stop = CancellationToken::new();
-        let worker = self.workers.get_mut().remove(0);
-        self.running = Some((stop.clone(), tokio::spawn(worker.run(stop))));
+        let workers = std::mem::take(self.workers.get_mut()).into_iter();
+        let running = workers
+            .map(|worker| tokio::spawn(worker.run(stop.clone())))
+            .collect();
+        self.running = Some((stop, running));
     }
 
     pub async fn stop(&mut self) {
-        if let Some((stop, worker)) = self.running.take() {
+        if let Some((stop, workers)) = self.running.take() {
             stop.cancel();
-            worker.await.unwrap().unwrap();
+            for worker in workers {
+                worker.await.unwrap().unwrap();
+            }
         }
     }
 
@@ -176,6 +190,57 @@ impl TestFeed {
             .name(event.state.user_id, event.state.version)
             .await
             .unwrap();
+    }
+
+    /// The account of this person is as they are, in this version of it.
+    pub async fn account(&self, who: &Verified, version: i64, is_active: bool) {
+        let user = User {
+            id: who.user,
+            email: None,
+            username: who.username.clone(),
+            first_name: String::new(),
+            last_name: String::new(),
+            full_name: who.username.clone(),
+            role: who.roles.primary(),
+            roles: who.roles,
+            user_type: None,
+            is_active,
+            date_joined: start(),
+        };
+        let state = UserState {
+            user_id: user.id,
+            user_type: None,
+            user_data: user,
+            version,
+        };
+        let kind = UserEventKind::RolesChanged;
+        self.rename(&UserEvent { kind, state }).await;
+    }
+
+    /// The session ends.
+    pub async fn revoke(&self, who: &Verified) {
+        let signal = SessionRevoked {
+            user_id: who.user,
+            session_id: who.session,
+            reason: RevokeReason::Revoked,
+        };
+        let message = signal.message(self.ids.uuid(), self.applied_at());
+        let topic = message.topic;
+        self.send(topic, Some(message.key), message.payload, message.headers)
+            .await;
+    }
+
+    /// An open live stream.
+    pub async fn live(&self, who: &Arc<Verified>, after: Option<&str>) -> Live {
+        Live::of(self.listen(who, after).await)
+    }
+
+    pub async fn listen(&self, who: &Arc<Verified>, after: Option<&str>) -> Response {
+        let request = get("/api/activity-stream/live").extension(who.clone());
+        match after {
+            Some(id) => request.header("last-event-id", id).send(&self.router).await,
+            None => request.send(&self.router).await,
+        }
     }
 
     pub async fn profile(&self, event: &ProfileEvent) {
