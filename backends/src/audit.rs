@@ -6,6 +6,7 @@
 
 mod canonical;
 mod chainer;
+mod sql;
 mod verify;
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use self::{
-    chainer::chainer,
+    canonical::{GENESIS, Record},
+    chainer::{Chain, Step, chainer},
     verify::{Verdict, verify},
 };
 use crate::db::{Error, Tx};
@@ -73,40 +75,108 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// An entry as it is kept: what is chained, and apart from it the clear values, which can be erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// What is chained.
+    pub record: Record,
+    /// The clear values behind its commitments.
+    pub secrets: Vec<Secret>,
+}
+
+/// A clear value behind a commitment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// SHA-256(salt || value).
+    pub commitment: Vec<u8>,
+    /// What it is about: the object, or `actor:<id>` for an address. Erased with it.
+    pub object: String,
+    /// Without it an erased value could be guessed back.
+    pub salt: Vec<u8>,
+    /// The value.
+    pub value: String,
+}
+
+impl Secret {
+    fn of(object: &str, value: String, ids: &dyn Ids) -> Secret {
+        let salt = ids.secret()[..SALT].to_vec();
+        Secret {
+            commitment: commitment(&salt, &value),
+            object: object.to_owned(),
+            salt,
+            value,
+        }
+    }
+
+    /// Whether the value is the one that was committed to.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        commitment(&self.salt, &self.value) == self.commitment
+    }
+}
+
+impl Entry<'_> {
+    /// The entry as it is kept: for stores that are not relational, which have to write it with the change.
+    #[must_use]
+    pub fn seal(self) -> Sealed {
+        let mut secrets = Vec::new();
+        let mut commit_to = |object: &str, value: Option<String>| {
+            let secret = Secret::of(object, value?, self.ids);
+            let commitment = secret.commitment.clone();
+            secrets.push(secret);
+            Some(commitment)
+        };
+        let owner = match self.actor {
+            Some(actor) => format!("actor:{actor}"),
+            None => self.object.clone(),
+        };
+        let before_c = commit_to(&self.object, self.before.as_ref().map(Value::to_string));
+        let after_c = commit_to(&self.object, self.after.as_ref().map(Value::to_string));
+        let from_c = commit_to(&owner, self.from);
+        let record = Record {
+            at: self.at,
+            actor: self.actor,
+            on_behalf_of: self.on_behalf_of,
+            action: self.action.to_owned(),
+            object: self.object,
+            reason: self.reason,
+            before_c,
+            after_c,
+            from_c,
+            request_id: self.request_id,
+        };
+        Sealed { record, secrets }
+    }
+}
+
 /// Writes the entry into the transaction of the change. A failure must fail the change (rule 5): pass it on with `?`.
 pub async fn put(tx: &mut Tx, entry: Entry<'_>) -> Result<(), Error> {
-    let before = commit_to(
-        tx,
-        &entry.object,
-        entry.before.as_ref().map(Value::to_string),
-        entry.ids,
-    )
-    .await?;
-    let after = commit_to(
-        tx,
-        &entry.object,
-        entry.after.as_ref().map(Value::to_string),
-        entry.ids,
-    )
-    .await?;
-    let owner = entry
-        .actor
-        .map_or_else(|| entry.object.clone(), |actor| format!("actor:{actor}"));
-    let from = commit_to(tx, &owner, entry.from, entry.ids).await?;
+    let Sealed { record, secrets } = entry.seal();
+    for secret in secrets {
+        tx.query(
+            "INSERT INTO audit_secret (commitment, object, salt, value) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(secret.commitment)
+        .bind(secret.object)
+        .bind(secret.salt)
+        .bind(secret.value)
+        .execute()
+        .await?;
+    }
     tx.query(
         "INSERT INTO audit (at, actor, on_behalf_of, action, object, reason, before_c, after_c, from_c, request_id) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
-    .bind(entry.at)
-    .bind(entry.actor)
-    .bind(entry.on_behalf_of)
-    .bind(entry.action.to_owned())
-    .bind(entry.object)
-    .bind(entry.reason)
-    .bind(before)
-    .bind(after)
-    .bind(from)
-    .bind(entry.request_id)
+    .bind(record.at)
+    .bind(record.actor)
+    .bind(record.on_behalf_of)
+    .bind(record.action)
+    .bind(record.object)
+    .bind(record.reason)
+    .bind(record.before_c)
+    .bind(record.after_c)
+    .bind(record.from_c)
+    .bind(record.request_id)
     .execute()
     .await?;
     tx.carries_audit();
@@ -119,26 +189,6 @@ pub async fn erase(tx: &mut Tx, object: &str) -> Result<u64, Error> {
         .bind(object.to_owned())
         .execute()
         .await
-}
-
-/// SHA-256(salt || value), with salt and value kept where they can be erased.
-async fn commit_to(
-    tx: &mut Tx,
-    object: &str,
-    value: Option<String>,
-    ids: &dyn Ids,
-) -> Result<Option<Vec<u8>>, Error> {
-    let Some(value) = value else { return Ok(None) };
-    let salt = ids.secret()[..SALT].to_vec();
-    let commitment = commitment(&salt, &value);
-    tx.query("INSERT INTO audit_secret (commitment, object, salt, value) VALUES ($1, $2, $3, $4)")
-        .bind(commitment.clone())
-        .bind(object.to_owned())
-        .bind(salt)
-        .bind(value)
-        .execute()
-        .await?;
-    Ok(Some(commitment))
 }
 
 fn commitment(salt: &[u8], value: &str) -> Vec<u8> {

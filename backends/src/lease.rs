@@ -7,6 +7,17 @@ use chrono::{DateTime, Utc};
 
 use crate::db::{Db, Error, Tx};
 
+/// Who asks for a lease, when, and for how long: for stores that keep their leases themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// Who asks; each worker of each process has a name of its own.
+    pub holder: &'a str,
+    /// How long it is asked for.
+    pub duration: Duration,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
 /// Takes or renews the lease `name` for `holder` until `now + duration`; false if another holds it. Uses the clock
 /// given, so instances on several machines need clocks that agree within a fraction of the duration.
 pub async fn take(

@@ -1,17 +1,22 @@
 //! Events, written in the transaction of the change they tell of, delivered afterwards by a relay.
 
 mod relay;
+mod sql;
+mod store;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-pub use self::relay::relay;
-use crate::db::{Db, Error, Tx};
+pub use self::{relay::relay, store::Outbox};
+use crate::{
+    bus::Record,
+    db::{Db, Error, Tx},
+};
 
 /// An event on its way to the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +31,7 @@ pub struct Message {
     pub event_type: String,
     /// The JSON value.
     pub payload: Vec<u8>,
-    /// Further headers (`ce_source`, ...). The relay adds `ce_id`, `ce_type`, `ce_time` and `content-type` where missing.
+    /// Further headers (`ce_source`, ...). What is sent has `ce_id`, `ce_type`, `ce_time` and `content-type` as well.
     pub headers: BTreeMap<String, String>,
     /// When it happened.
     pub at: DateTime<Utc>,
@@ -56,9 +61,34 @@ pub async fn depth(db: &Db) -> Result<i64, Error> {
     db.query("SELECT COUNT(*) FROM outbox").scalar().await
 }
 
-/// Whether nothing waits; cheaper than counting.
-async fn depth_is_zero(db: &Db) -> Result<bool, Error> {
-    db.query("SELECT NOT EXISTS (SELECT 1 FROM outbox)")
-        .scalar()
-        .await
+impl Message {
+    /// What the bus is given: for stores that keep the event as it is sent.
+    pub fn into_record(self) -> Record {
+        Record {
+            topic: self.topic.to_owned(),
+            key: Some(self.key),
+            payload: self.payload.into(),
+            headers: headers(self.headers, self.event_id, self.event_type, self.at),
+            event_id: Some(self.event_id),
+        }
+    }
+}
+
+/// The headers of an event: those given, and the ones every event has.
+fn headers(
+    given: BTreeMap<String, String>,
+    event_id: Uuid,
+    event_type: String,
+    at: DateTime<Utc>,
+) -> BTreeMap<String, String> {
+    let mut headers = given;
+    for (name, value) in [
+        ("ce_id", event_id.to_string()),
+        ("ce_type", event_type),
+        ("ce_time", at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+        ("content-type", "application/json".to_owned()),
+    ] {
+        headers.entry(name.to_owned()).or_insert(value);
+    }
+    headers
 }

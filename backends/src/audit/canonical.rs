@@ -1,4 +1,4 @@
-//! The text and the hash of an entry (rule 1).
+//! What of an entry is chained, its text and its hash (rule 1).
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,34 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// The hash before the first entry.
-pub(super) const GENESIS: [u8; 32] = [0; 32];
+pub const GENESIS: [u8; 32] = [0; 32];
 
-/// The columns of an entry that are chained.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub(super) struct Chained {
-    pub(super) at: DateTime<Utc>,
-    pub(super) actor: Option<i64>,
-    pub(super) on_behalf_of: Option<i64>,
-    pub(super) action: String,
-    pub(super) object: String,
-    pub(super) reason: Option<String>,
-    pub(super) before_c: Option<Vec<u8>>,
-    pub(super) after_c: Option<Vec<u8>>,
-    pub(super) from_c: Option<Vec<u8>>,
-    pub(super) request_id: Option<String>,
+/// What of an entry is chained: everything but the clear values, for which their commitments stand.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Record {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who did it.
+    pub actor: Option<i64>,
+    /// For whom.
+    pub on_behalf_of: Option<i64>,
+    /// What was done.
+    pub action: String,
+    /// What it was done to.
+    pub object: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The commitment to the state before.
+    pub before_c: Option<Vec<u8>>,
+    /// The commitment to the state after.
+    pub after_c: Option<Vec<u8>>,
+    /// The commitment to the client's address.
+    pub from_c: Option<Vec<u8>>,
+    /// The request it happened in.
+    pub request_id: Option<String>,
 }
 
-/// Names of the columns of [`Chained`], for SELECT.
+/// Names of the columns of [`Record`], for SELECT.
 macro_rules! chained_columns {
     () => {
         "at, actor, on_behalf_of, action, object, reason, before_c, after_c, from_c, request_id"
@@ -32,9 +42,10 @@ macro_rules! chained_columns {
 }
 pub(super) use chained_columns;
 
-impl Chained {
+impl Record {
     /// `SHA-256(0x00 || prev_hash || canonical JSON)`.
-    pub(super) fn hash(&self, seq: i64, prev: &[u8]) -> [u8; 32] {
+    #[must_use]
+    pub fn hash(&self, seq: i64, prev: &[u8]) -> [u8; 32] {
         Sha256::new()
             .chain_update([0])
             .chain_update(prev)
@@ -84,8 +95,8 @@ impl Chained {
 mod tests {
     use super::*;
 
-    fn entry(action: &str, actor: i64, at: &str) -> Chained {
-        Chained {
+    fn entry(action: &str, actor: i64, at: &str) -> Record {
+        Record {
             at: at.parse().unwrap(),
             actor: Some(actor),
             on_behalf_of: None,
@@ -126,7 +137,7 @@ mod tests {
             base.hash(2, &GENESIS),
             base.hash(1, &[1; 32]),
         ];
-        let changes: [fn(&mut Chained); 10] = [
+        let changes: [fn(&mut Record); 10] = [
             |e| e.at += chrono::Duration::microseconds(1),
             |e| e.actor = None,
             |e| e.on_behalf_of = Some(1),

@@ -1,56 +1,80 @@
-//! Numbers and chains the entries, in order of arrival, one chainer per database at a time.
+//! The worker that has the entries numbered and chained, in order of arrival, one chainer per store at a time.
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use kit::{clock::SharedClock, ids::SharedIds, service::Worker};
-use tokio::time::{sleep, timeout};
-
-use super::canonical::{Chained, GENESIS, chained_columns};
-use crate::{
-    backoff::Backoff,
-    db::{Db, Error},
-    lease,
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
 };
 
-const LEASE_NAME: &str = "audit";
+use crate::{backoff::Backoff, db::Error, lease::Claim};
+
 const LEASE: Duration = Duration::from_secs(3);
 /// The net under the wake-up by commits.
 const POLL: Duration = Duration::from_secs(1);
-/// Entries per transaction: on SQLite they hold the writer for some milliseconds.
-const BATCH: i64 = 200;
 
-/// The worker that chains the audit entries of `db` within a second of their commit.
-pub fn chainer(db: Db, clock: SharedClock, ids: SharedIds) -> Worker {
+/// A store whose entries are chained. [`crate::Db`] is one; a store that is not relational chains its own, with
+/// [`super::Record::hash`].
+#[async_trait]
+pub trait Chain: Send + Sync + 'static {
+    /// Changes whenever this process has written an entry.
+    fn news(&self) -> watch::Receiver<u64>;
+
+    /// Chains some of the entries that wait, in order of arrival, if the lease can be had. Without work it writes nothing.
+    async fn chain(&self, claim: Claim<'_>) -> Result<Step, Error>;
+
+    /// Gives the lease up.
+    async fn release(&self, holder: &str) -> Result<(), Error>;
+}
+
+/// What one step found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing waits.
+    Idle,
+    /// Some were chained; there may be more.
+    Chained,
+    /// Another chainer holds the lease.
+    Elsewhere,
+}
+
+/// The worker that chains the audit entries of a store within a second of their commit.
+pub fn chainer(store: impl Chain, clock: SharedClock, ids: SharedIds) -> Worker {
     Worker::new("audit-chainer", move |stop| async move {
         let holder = ids.uuid().to_string();
-        stop.run_until_cancelled(serve(&db, &clock, &holder)).await;
+        stop.run_until_cancelled(serve(&store, &clock, &holder))
+            .await;
         // one last time, for what the last requests wrote
-        while let Ok(Ok(Step::Chained)) = timeout(POLL, chain(&db, &clock, &holder)).await {}
-        if let Err(error) = lease::release(&db, LEASE_NAME, &holder).await {
+        while let Ok(Ok(Step::Chained)) = timeout(POLL, store.chain(claim(&clock, &holder))).await {
+        }
+        if let Err(error) = store.release(&holder).await {
             tracing::debug!(%error, "the lease of the audit chain runs out by itself");
         }
         Ok(())
     })
 }
 
-enum Step {
-    Idle,
-    Chained,
-    /// Another chainer holds the lease.
-    Elsewhere,
+fn claim<'a>(clock: &SharedClock, holder: &'a str) -> Claim<'a> {
+    Claim {
+        holder,
+        duration: LEASE,
+        now: clock.now(),
+    }
 }
 
-async fn serve(db: &Db, clock: &SharedClock, holder: &str) {
-    let mut commits = db.audit_commits();
+async fn serve(store: &impl Chain, clock: &SharedClock, holder: &str) {
+    let mut news = store.news();
     let mut backoff = Backoff::new();
     loop {
-        commits.borrow_and_update();
-        match chain(db, clock, holder).await {
+        news.borrow_and_update();
+        match store.chain(claim(clock, holder)).await {
             Ok(Step::Chained) => backoff.reset(),
             Ok(Step::Idle) => {
                 backoff.reset();
-                // the sender lives in the database handle held here: changed() cannot fail
-                let _ = timeout(POLL, commits.changed()).await;
+                // the sender lives in the store held here: changed() cannot fail
+                let _ = timeout(POLL, news.changed()).await;
             }
             Ok(Step::Elsewhere) => sleep(POLL).await,
             Err(error) => {
@@ -60,57 +84,4 @@ async fn serve(db: &Db, clock: &SharedClock, holder: &str) {
             }
         }
     }
-}
-
-#[derive(sqlx::FromRow)]
-struct Unchained {
-    entry: i64,
-    #[sqlx(flatten)]
-    chained: Chained,
-}
-
-/// Chains one batch. The lease is taken in the same transaction, so that its row's lock keeps two chainers apart even if
-/// their clocks differ; should all that fail, `seq` is UNIQUE.
-async fn chain(db: &Db, clock: &SharedClock, holder: &str) -> Result<Step, Error> {
-    // read first: without work nothing is written
-    if db
-        .query("SELECT NOT EXISTS (SELECT 1 FROM audit WHERE seq IS NULL)")
-        .scalar::<bool>()
-        .await?
-    {
-        return Ok(Step::Idle);
-    }
-    let mut tx = db.begin().await?;
-    if !lease::take_in(&mut tx, LEASE_NAME, holder, LEASE, clock.now()).await? {
-        tx.rollback().await?;
-        return Ok(Step::Elsewhere);
-    }
-    let last: Option<(i64, Vec<u8>)> = tx
-        .query("SELECT seq, hash FROM audit WHERE seq IS NOT NULL ORDER BY seq DESC LIMIT 1")
-        .optional()
-        .await?;
-    let (mut seq, mut prev) = last.unwrap_or_else(|| (0, GENESIS.to_vec()));
-    let rows: Vec<Unchained> = tx
-        .query(concat!(
-            "SELECT entry, ",
-            chained_columns!(),
-            " FROM audit WHERE seq IS NULL ORDER BY entry LIMIT $1"
-        ))
-        .bind(BATCH)
-        .all()
-        .await?;
-    for row in rows {
-        seq += 1;
-        let hash = row.chained.hash(seq, &prev).to_vec();
-        tx.query("UPDATE audit SET seq = $2, prev_hash = $3, hash = $4 WHERE entry = $1")
-            .bind(row.entry)
-            .bind(seq)
-            .bind(prev)
-            .bind(hash.clone())
-            .execute()
-            .await?;
-        prev = hash;
-    }
-    tx.commit().await?;
-    Ok(Step::Chained)
 }

@@ -1,7 +1,7 @@
 //! Reads the chain again from its beginning (rule 2).
 
 use super::{
-    canonical::{Chained, GENESIS, chained_columns},
+    canonical::{GENESIS, Record, chained_columns},
     commitment,
 };
 use crate::db::{Db, Error};
@@ -26,7 +26,7 @@ struct Row {
     prev_hash: Option<Vec<u8>>,
     hash: Option<Vec<u8>>,
     #[sqlx(flatten)]
-    chained: Chained,
+    record: Record,
 }
 
 /// Verifies the whole chain and the clear values that were not erased. Entries that wait for the chainer are not part of it.
@@ -61,7 +61,7 @@ async fn chain(db: &Db) -> Result<(i64, Option<i64>), Error> {
         for row in &rows {
             seq += 1;
             checked += 1;
-            let hash = row.chained.hash(seq, &prev);
+            let hash = row.record.hash(seq, &prev);
             let holds = row.seq == seq
                 && row.prev_hash.as_ref() == Some(&prev)
                 && row.hash.as_deref() == Some(hash.as_slice());

@@ -1,0 +1,41 @@
+//! What the relay asks of the store in which events wait.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::{bus::Record, db::Error, lease::Claim};
+
+/// Events that wait for the relay. [`crate::Db`] is one; a store that is not relational keeps its own.
+#[async_trait]
+pub trait Outbox: Clone + Send + Sync + 'static {
+    /// Where one event waits.
+    type Place: Send + Sync;
+
+    /// What metrics call the store.
+    fn store(&self) -> &str;
+
+    /// Changes whenever this process has written an event, so that the relay need not wait for its poll.
+    fn news(&self) -> watch::Receiver<u64>;
+
+    /// Whether nothing waits; cheaper than counting, and writes nothing.
+    async fn is_empty(&self) -> Result<bool, Error>;
+
+    /// How many events wait.
+    async fn depth(&self) -> Result<i64, Error>;
+
+    /// Takes or renews the lease of the one relay that sends; false if another holds it.
+    async fn take(&self, claim: Claim<'_>) -> Result<bool, Error>;
+
+    /// Gives the lease up.
+    async fn release(&self, holder: &str) -> Result<(), Error>;
+
+    /// Up to `limit` of the events that have waited longest; those of one key in their order, and none before an earlier one.
+    async fn oldest(&self, limit: usize) -> Result<Vec<(Self::Place, Record)>, Error>;
+
+    /// Waits until everything that was read is on disk.
+    async fn synced(&self) -> Result<(), Error>;
+
+    /// Removes what the bus has and renews the lease; whether it is still held. Need not be durable: what stays is sent
+    /// again, and taken once.
+    async fn remove(&self, places: &[Self::Place], claim: Claim<'_>) -> Result<bool, Error>;
+}
