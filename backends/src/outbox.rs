@@ -50,7 +50,7 @@ pub async fn put(tx: &mut Tx, message: &Message) -> Result<(), Error> {
     .bind(message.payload.clone())
     .bind(Json(message.headers.clone()))
     .bind(message.at)
-    .execute()
+    .later()
     .await?;
     tx.carries_outbox();
     Ok(())

@@ -46,8 +46,10 @@ pub(super) async fn run(
             let migrator = expanded(given, Kind::Sqlite, table)?;
             // One BEGIN IMMEDIATE around everything: a second process waits, then finds it done. The migrations' own
             // transactions become savepoints inside it.
-            let mut tx = lite.begin().await?;
-            run_on(&migrator, tx.conn()?, table).await?;
+            let mut writer = lite.writer().await?;
+            let conn = writer.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+            let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+            run_on(&migrator, &mut *tx, table).await?;
             tx.commit().await?;
             lite.sync.wait().await
         }

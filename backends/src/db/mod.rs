@@ -6,6 +6,7 @@
 mod directive;
 mod engine;
 mod error;
+mod lite_tx;
 mod migrate;
 mod options;
 mod query;

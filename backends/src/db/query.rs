@@ -3,14 +3,15 @@
 //! The trick: supertrait bounds on `Self` are implied, so two blanket-implemented marker traits ([`Bind`], [`Record`])
 //! replace pages of `where` clauses.
 
+use futures_util::TryStreamExt;
 use sqlx::{
-    Arguments, Encode, FromRow, Postgres, Sqlite, Type,
+    Arguments, Encode, Executor, FromRow, Postgres, Sqlite, Type,
     error::BoxDynError,
     postgres::{PgArguments, PgPool, PgRow},
     sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow},
 };
 
-use super::Error;
+use super::{Error, lite_tx::LiteTx};
 
 /// Anything both databases take as a parameter.
 pub trait Bind:
@@ -41,7 +42,7 @@ pub(super) enum On<'c> {
     PgPool(&'c PgPool),
     PgTx(&'c mut sqlx::PgConnection),
     SqlitePool(&'c SqlitePool),
-    SqliteTx(&'c mut SqliteConnection),
+    SqliteTx(&'c mut LiteTx),
 }
 
 enum Args {
@@ -52,9 +53,11 @@ enum Args {
 /// A statement with its parameters, ready to run. The n-th [`Query::bind`] is `$n`.
 #[must_use = "a query does nothing until it is run"]
 pub struct Query<'c> {
-    on: Result<On<'c>, Error>,
+    on: On<'c>,
     sql: sqlx::SqlStr,
     args: Result<Args, BoxDynError>,
+    /// Parameters of statements that go along before this one.
+    before: usize,
 }
 
 /// Runs the query on whatever executor it stands for; the only macro, private to this file.
@@ -62,7 +65,7 @@ macro_rules! run {
     ($self:ident, $make:ident, $method:ident) => {{
         let args = $self.args.map_err(sqlx::Error::Encode)?;
         let sql = $self.sql;
-        match ($self.on?, args) {
+        match ($self.on, args) {
             (On::PgPool(pool), Args::Postgres(args)) => {
                 sqlx::$make::<Postgres, _, _>(sql, args)
                     .$method(pool)
@@ -75,7 +78,14 @@ macro_rules! run {
                 sqlx::$make::<Sqlite, _, _>(sql, args).$method(pool).await?
             }
             (On::SqliteTx(tx), Args::Sqlite(args)) => {
-                sqlx::$make::<Sqlite, _, _>(sql, args).$method(tx).await?
+                let command = tx.command(sql, $self.before).await?;
+                let found = sqlx::$make::<Sqlite, _, _>(command.sql.clone(), args)
+                    .$method(&mut *command.conn)
+                    .await;
+                if matches!(found, Ok(_) | Err(sqlx::Error::RowNotFound)) {
+                    command.succeeded();
+                }
+                found?
             }
             _ => unreachable!("arguments are made for the connection"),
         }
@@ -83,24 +93,22 @@ macro_rules! run {
 }
 
 impl<'c> Query<'c> {
-    pub(super) fn new(on: On<'c>, sql: impl sqlx::SqlSafeStr) -> Query<'c> {
-        let args = match on {
+    pub(super) fn new(mut on: On<'c>, sql: impl sqlx::SqlSafeStr) -> Query<'c> {
+        let mut before = 0;
+        let args = match &mut on {
             On::PgPool(_) | On::PgTx(_) => Args::Postgres(PgArguments::default()),
-            On::SqlitePool(_) | On::SqliteTx(_) => Args::Sqlite(SqliteArguments::default()),
+            On::SqlitePool(_) => Args::Sqlite(SqliteArguments::default()),
+            On::SqliteTx(tx) => {
+                let args = tx.take_args();
+                before = args.len();
+                Args::Sqlite(args)
+            }
         };
         Query {
-            on: Ok(on),
+            on,
             sql: sql.into_sql_str(),
             args: Ok(args),
-        }
-    }
-
-    /// A query that answers `error` when it is run: keeps [`crate::Tx::query`] free of a `Result`.
-    pub(super) fn failed(error: Error, sql: impl sqlx::SqlSafeStr) -> Query<'c> {
-        Query {
-            on: Err(error),
-            sql: sql.into_sql_str(),
-            args: Ok(Args::Sqlite(SqliteArguments::default())),
+            before,
         }
     }
 
@@ -146,7 +154,7 @@ impl<'c> Query<'c> {
     pub async fn execute(self) -> Result<u64, Error> {
         let args = self.args.map_err(sqlx::Error::Encode)?;
         let sql = self.sql;
-        Ok(match (self.on?, args) {
+        Ok(match (self.on, args) {
             (On::PgPool(pool), Args::Postgres(args)) => sqlx::query_with(sql, args)
                 .execute(pool)
                 .await?
@@ -159,11 +167,55 @@ impl<'c> Query<'c> {
                 .execute(pool)
                 .await?
                 .rows_affected(),
-            (On::SqliteTx(tx), Args::Sqlite(args)) => sqlx::query_with(sql, args)
-                .execute(tx)
-                .await?
-                .rows_affected(),
+            (On::SqliteTx(tx), Args::Sqlite(args)) => {
+                let command = tx.command(sql, self.before).await?;
+                let affected = of_last(&mut *command.conn, command.sql.clone(), args).await?;
+                command.succeeded();
+                affected
+            }
             _ => unreachable!("arguments are made for the connection"),
         })
     }
+
+    /// Puts a statement off whose outcome nobody waits for: it runs with the next statement of the transaction or with its
+    /// commit, in the same command, and what it fails with is what that answers. On PostgreSQL it runs at once.
+    pub async fn later(self) -> Result<(), Error> {
+        let Query {
+            on,
+            sql,
+            args,
+            before,
+        } = self;
+        match (on, args.map_err(sqlx::Error::Encode)?) {
+            (On::SqliteTx(tx), Args::Sqlite(args)) => {
+                tx.put_off(sql.as_str(), before, args);
+                Ok(())
+            }
+            (on, args) => Query {
+                on,
+                sql,
+                args: Ok(args),
+                before,
+            }
+            .execute()
+            .await
+            .map(drop),
+        }
+    }
+}
+
+/// Runs a command of one or more statements; answers the number of rows that the last one affected.
+async fn of_last(
+    conn: &mut SqliteConnection,
+    sql: sqlx::SqlStr,
+    args: SqliteArguments,
+) -> sqlx::Result<u64> {
+    let mut answers = conn.fetch_many(sqlx::query_with(sql, args));
+    let mut affected = 0;
+    while let Some(answer) = answers.try_next().await? {
+        if let sqlx::Either::Left(done) = answer {
+            affected = done.rows_affected();
+        }
+    }
+    Ok(affected)
 }

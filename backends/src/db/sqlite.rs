@@ -7,24 +7,22 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection, SqlSafeStr, Sqlite,
+    ConnectOptions, Connection,
     sqlite::{
         SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
         SqlitePoolOptions, SqliteSynchronous,
     },
 };
-use sqlx_core::transaction::TransactionManager;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
     DbOptions, Error, Sync,
+    lite_tx::LiteTx,
     sync::{GroupSync, SyncFn, of_wal},
 };
 
-// Not `sqlx::Transaction`: it borrows its connection, which here is owned together with the lock on it.
-type Manager = <Sqlite as sqlx::Database>::TransactionManager;
 /// The writer; `None` once the database is closed.
-type Slot = Option<SqliteConnection>;
+pub(super) type Slot = Option<SqliteConnection>;
 
 /// An open SQLite database.
 #[derive(Debug)]
@@ -32,18 +30,10 @@ pub(super) struct Lite {
     pub(super) readers: SqlitePool,
     /// tokio's mutex hands itself on in the order of arrival: that is the queue.
     writer: Arc<Mutex<Slot>>,
-    options: SqliteConnectOptions,
     patience: Duration,
     /// Exists for [`Sync::Full`] too: the relay's [`crate::Db::synced`] then finds nothing left to write.
     pub(super) sync: GroupSync,
     pub(super) mode: Sync,
-}
-
-/// An open transaction: the writer, held until this is dropped.
-#[derive(Debug)]
-pub(super) struct LiteTx {
-    guard: OwnedMutexGuard<Slot>,
-    open: bool,
 }
 
 impl Lite {
@@ -89,15 +79,14 @@ impl Lite {
         Ok(Lite {
             readers,
             writer: Arc::new(Mutex::new(Some(writer))),
-            options: writing,
             patience: options.patience,
             sync,
             mode: options.sync,
         })
     }
 
-    /// Waits in the queue for the writer, then begins.
-    pub(super) async fn begin(&self) -> Result<LiteTx, Error> {
+    /// Waits in the queue for the writer.
+    pub(super) async fn writer(&self) -> Result<OwnedMutexGuard<Slot>, Error> {
         if let Some(reason) = self.sync.poisoned() {
             return Err(Error::unavailable(reason));
         }
@@ -109,29 +98,16 @@ impl Lite {
                     self.patience
                 ))
             })?;
-        // Open from the start, as sqlx does: if BEGIN is cancelled or fails, the drop queues a ROLLBACK behind it,
-        // which does nothing when no transaction was begun.
-        let mut tx = LiteTx { guard, open: true };
-        match tx.begin().await {
-            Ok(()) => Ok(tx),
-            // Some errors (disk full, I/O) make SQLite roll back by itself; sqlx then still believes to be inside a
-            // transaction, for ever. The new connection is made before the old one goes, so that the log file stays.
-            Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::WorkerCrashed) => {
-                tracing::warn!("the writer connection lost its transaction state and is made anew");
-                let fresh = self.options.connect().await?;
-                if let Some(old) = tx.guard.replace(fresh) {
-                    // An error of the broken connection is of no use to anybody.
-                    let _ = old.close().await;
-                }
-                tx.begin().await?;
-                Ok(tx)
-            }
-            Err(error) => {
-                // BEGIN answered: there is no transaction to roll back.
-                tx.open = false;
-                Err(error.into())
-            }
+        if guard.is_none() {
+            return Err(sqlx::Error::PoolClosed.into());
         }
+        Ok(guard)
+    }
+
+    /// Waits in the queue for the writer. The transaction begins with its first statement.
+    pub(super) async fn begin(&self) -> Result<LiteTx, Error> {
+        let turn = self.sync.turn();
+        Ok(LiteTx::new(self.writer().await?, turn))
     }
 
     /// Closes readers, then the writer, which checkpoints and removes the log.
@@ -141,48 +117,6 @@ impl Lite {
         match writer {
             Some(writer) => Ok(writer.close().await?),
             None => Ok(()),
-        }
-    }
-}
-
-impl LiteTx {
-    async fn begin(&mut self) -> sqlx::Result<()> {
-        let conn = self.guard.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        // IMMEDIATE: a deferred transaction that reads and then writes gets SQLITE_BUSY at once, without busy_timeout
-        Manager::begin(conn, Some("BEGIN IMMEDIATE".into_sql_str())).await
-    }
-
-    /// The connection, to run a statement inside the transaction.
-    pub(super) fn conn(&mut self) -> Result<&mut SqliteConnection, Error> {
-        self.guard
-            .as_mut()
-            .ok_or_else(|| sqlx::Error::PoolClosed.into())
-    }
-
-    /// COMMIT, and hand the writer on. Durable only after a sync.
-    pub(super) async fn commit(mut self) -> Result<(), Error> {
-        let conn = self.conn()?;
-        Manager::commit(conn).await?;
-        self.open = false;
-        Ok(())
-    }
-
-    pub(super) async fn rollback(mut self) -> Result<(), Error> {
-        let conn = self.conn()?;
-        Manager::rollback(conn).await?;
-        self.open = false;
-        Ok(())
-    }
-}
-
-impl Drop for LiteTx {
-    fn drop(&mut self) {
-        // Goes into the queue of the connection's thread before the guard is handed on, so that the next BEGIN runs
-        // after it.
-        if self.open
-            && let Some(conn) = self.guard.as_mut()
-        {
-            Manager::start_rollback(conn);
         }
     }
 }
@@ -206,8 +140,9 @@ async fn make_wal(writer: &mut SqliteConnection) -> Result<(), Error> {
             mode.0
         )));
     }
-    Manager::begin(writer, Some("BEGIN IMMEDIATE".into_sql_str())).await?;
-    Manager::rollback(writer).await?;
+    sqlx::raw_sql("BEGIN IMMEDIATE; ROLLBACK")
+        .execute(writer)
+        .await?;
     Ok(())
 }
 

@@ -22,8 +22,9 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -40,11 +41,27 @@ pub(super) struct GroupSync {
     shared: Arc<Shared>,
 }
 
+/// How long a sync waits at most for those that are about to commit. On a disk that syncs faster than a transaction takes,
+/// every commit would have a sync of its own otherwise, and its switches of threads would cost more than the sync.
+const GATHER: Duration = Duration::from_millis(1);
+
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     syncs: AtomicU64,
+    /// Transactions that wait for the writer or hold it.
+    turns: AtomicUsize,
+}
+
+/// Somebody who is about to commit; dropped when they did, or gave it up.
+#[derive(Debug)]
+pub(super) struct Turn(Arc<Shared>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.turns.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +79,7 @@ impl GroupSync {
             state: Mutex::default(),
             wake: Condvar::new(),
             syncs: AtomicU64::new(0),
+            turns: AtomicUsize::new(0),
         });
         let thread = Arc::clone(&shared);
         std::thread::Builder::new()
@@ -70,10 +88,16 @@ impl GroupSync {
         Ok(GroupSync { shared })
     }
 
+    /// Announces a transaction.
+    pub(super) fn turn(&self) -> Turn {
+        self.shared.turns.fetch_add(1, Ordering::Relaxed);
+        Turn(Arc::clone(&self.shared))
+    }
+
     /// Waits for a sync that begins after this call.
     pub(super) async fn wait(&self) -> Result<(), Error> {
         let (release, released) = oneshot::channel();
-        {
+        let first = {
             let mut state = self.shared.state.lock();
             if let Some(reason) = &state.poisoned {
                 return Err(Error::unavailable(reason.clone()));
@@ -82,8 +106,12 @@ impl GroupSync {
                 return Err(Error::unavailable("the database is closed"));
             }
             state.waiting.push(release);
+            state.waiting.len() == 1
+        };
+        // the first wakes the thread, the last of those that were about to commit ends its waiting
+        if first || self.shared.turns.load(Ordering::Relaxed) == 0 {
+            self.shared.wake.notify_one();
         }
-        self.shared.wake.notify_one();
         match released.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(reason)) => Err(Error::unavailable(reason)),
@@ -124,6 +152,12 @@ impl Shared {
                 }
                 if state.waiting.is_empty() {
                     return;
+                }
+                let until = Instant::now() + GATHER;
+                while self.turns.load(Ordering::Relaxed) > 0 && !state.closed {
+                    if self.wake.wait_until(&mut state, until).timed_out() {
+                        break;
+                    }
                 }
                 std::mem::take(&mut state.waiting)
             };

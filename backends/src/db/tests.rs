@@ -192,7 +192,7 @@ async fn a_full_disk_is_told_apart_and_the_writer_goes_on_afterwards() {
 }
 
 #[tokio::test]
-async fn a_writer_that_lost_its_transaction_is_replaced_and_the_log_stays_the_same_file() {
+async fn a_transaction_that_sqlite_undid_by_itself_cannot_be_committed_and_the_next_one_can() {
     use std::os::unix::fs::MetadataExt;
     let fixture = Fixture::new();
     let db = fixture.open(DbOptions::default()).await;
@@ -203,7 +203,7 @@ async fn a_writer_that_lost_its_transaction_is_replaced_and_the_log_stays_the_sa
     };
     let before = inode();
     let mut tx = db.begin().await.unwrap();
-    // what SQLite does by itself after some I/O errors: sqlx goes on believing in the transaction
+    // what SQLite does by itself after some I/O errors
     tx.query("ROLLBACK").execute().await.unwrap();
     assert!(tx.commit().await.is_err());
     insert(&db, 1).await.unwrap();
@@ -301,4 +301,21 @@ async fn a_closed_database_answers_unavailable() {
         "the log was folded into the file"
     );
     assert_eq!(count(&fixture.open(DbOptions::default()).await).await, 1);
+}
+
+#[tokio::test]
+async fn a_refused_first_statement_leaves_a_transaction_that_can_go_on_or_be_undone() {
+    let fixture = Fixture::new();
+    let db = fixture.open(DbOptions::default()).await;
+    insert(&db, 1).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let twice = tx.query("INSERT INTO t (n) VALUES (1)").execute().await;
+    assert!(matches!(twice, Err(Error::Unique)), "{twice:?}");
+    tx.query("INSERT INTO t (n) VALUES (2)")
+        .execute()
+        .await
+        .unwrap();
+    assert_eq!(count(&db).await, 1, "still inside the transaction");
+    tx.rollback().await.unwrap();
+    assert_eq!(count(&db).await, 1);
 }

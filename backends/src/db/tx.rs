@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use super::{
     Db, Error, Query, Sync,
     engine::{Engine, Woken},
+    lite_tx::LiteTx,
     query::On,
-    sqlite::LiteTx,
 };
 
 /// An open transaction. On SQLite it holds the one writer: begin late, commit soon, and never await a peer inside.
@@ -38,10 +38,7 @@ impl Tx {
     pub fn query(&mut self, sql: impl sqlx::SqlSafeStr) -> Query<'_> {
         match &mut self.on {
             TxOn::Postgres(tx) => Query::new(On::PgTx(&mut *tx), sql),
-            TxOn::Sqlite(tx) => match tx.conn() {
-                Ok(conn) => Query::new(On::SqliteTx(conn), sql),
-                Err(error) => Query::failed(error, sql),
-            },
+            TxOn::Sqlite(tx) => Query::new(On::SqliteTx(tx), sql),
         }
     }
 

@@ -97,6 +97,67 @@ backends::on_every_database! {
         db.check().await.unwrap();
     }
 
+    async fn what_was_put_off_is_there_for_the_next_statement_and_after_the_commit(db: TestDb) {
+        let db = ready(&db).await;
+        let mut tx = db.begin().await.unwrap();
+        tx.query("INSERT INTO parent (id, name, n) VALUES ($1, $2, $3)").bind(2_i64).bind("a $1 'b'").bind(5_i64).later().await.unwrap();
+        tx.query("INSERT INTO child (id, parent) VALUES ($2, $1)").bind(2_i64).bind(9_i64).later().await.unwrap();
+        let sum: i64 = tx.query("SELECT CAST(SUM(p.n + c.id) AS BIGINT) FROM parent p JOIN child c ON c.parent = p.id WHERE p.id = $1 AND p.name <> '$1'")
+            .bind(2_i64).scalar().await.unwrap();
+        assert_eq!(sum, 14);
+        tx.query("UPDATE parent SET n = $1 WHERE id = $2").bind(8_i64).bind(2_i64).later().await.unwrap();
+        tx.query("DELETE FROM child").later().await.unwrap();
+        assert_eq!(tx.query("UPDATE parent SET n = n + $1").bind(1_i64).execute().await.unwrap(), 2, "of the last statement only");
+        tx.query("DELETE FROM parent WHERE id = $1").bind(1_i64).later().await.unwrap();
+        tx.commit().await.unwrap();
+        let left: Vec<(i64, String, i64)> = db.query("SELECT id, name, n FROM parent").all().await.unwrap();
+        assert_eq!(left, [(2, "a $1 'b'".to_owned(), 9)]);
+    }
+
+    async fn when_a_statement_that_was_put_off_fails_nothing_of_its_transaction_is_committed(db: TestDb) {
+        let db = ready(&db).await;
+        for last in [true, false] {
+            let outcome = async {
+                let mut tx = db.begin().await?;
+                tx.query("UPDATE parent SET n = 1").execute().await?;
+                tx.query("INSERT INTO parent (id, name, n) VALUES (2, 'first', 0)").later().await?;
+                if !last {
+                    // whoever takes no notice of the failure must not get a half of it committed
+                    let _ = tx.query("UPDATE parent SET n = 2").execute().await;
+                }
+                tx.commit().await
+            };
+            assert!(outcome.await.is_err());
+            assert_eq!(n(&db).await, 0);
+        }
+        let mut tx = db.begin().await.unwrap();
+        tx.query("UPDATE parent SET n = 3").later().await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(n(&db).await, 3);
+    }
+
+    async fn what_was_put_off_and_given_up_at_any_await_is_all_there_or_not_at_all(db: TestDb) {
+        let db = ready(&db).await;
+        for polls in 0..40 {
+            let before = n(&db).await;
+            let work = async {
+                let mut tx = db.begin().await?;
+                tx.query("UPDATE parent SET n = n + 1").later().await?;
+                tx.query("UPDATE parent SET n = n + 2").later().await?;
+                tx.commit().await
+            };
+            tokio::select! {
+                biased;
+                done = work => done.unwrap(),
+                () = yields(polls) => {}
+            }
+            let mut tx = db.begin().await.unwrap();
+            let after = tx.query("SELECT n FROM parent WHERE id = 1").scalar::<i64>().await.unwrap();
+            assert!([before, before + 3].contains(&after), "{before} {after}");
+            tx.commit().await.unwrap();
+        }
+    }
+
     async fn a_relaxed_commit_is_a_commit(db: TestDb) {
         let db = ready(&db).await;
         let mut tx = db.begin().await.unwrap();

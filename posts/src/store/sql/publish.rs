@@ -108,7 +108,7 @@ async fn insert(tx: &mut Tx, post: &Post) -> Result<(), Error> {
     .bind(PUBLISHED)
     .bind(post.version)
     .bind(post.published_at)
-    .execute()
+    .later()
     .await?;
     Ok(())
 }
@@ -129,6 +129,6 @@ pub(super) async fn insert_keys(tx: &mut Tx, post: &Post, keys: &[String]) -> Re
     for key in keys {
         query = query.bind(key.clone());
     }
-    query.execute().await?;
+    query.later().await?;
     Ok(())
 }
