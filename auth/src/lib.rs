@@ -107,8 +107,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
     auth.prepare_setup()
         .await
         .context("auth: the setup token")?;
-    let mut routes = routes::routes(auth.clone())?;
-    routes.router = contracts::access::with_verifier(routes.router, deps.verifier);
+    let routes = contracts::access::with_verifier(routes::routes(auth.clone())?, deps.verifier);
     let bus = deps.bus.clone();
     let service = Service {
         name: "auth",

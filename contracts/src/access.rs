@@ -8,12 +8,12 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::{Extension, Router};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
 use kit::problem::Problem;
-use kit::routes::{Guard, GuardKind};
+use kit::routes::{Guard, GuardKind, RouteSet};
 
 use crate::bearer::{bearer, no_credential};
 use crate::verifier::{Bearer, Verifier};
@@ -28,9 +28,20 @@ pub const X_USER_ROLES: HeaderName = HeaderName::from_static("x-user-roles");
 /// `X-Session-ID`: the session.
 pub const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
 
-/// Makes the router's extractors verify bearer tokens with these keys.
-pub fn with_verifier(router: Router, verifier: Verifier) -> Router {
-    router.layer(Extension(verifier))
+/// Makes the routes' extractors verify bearer tokens with these keys.
+#[must_use]
+pub fn with_verifier(mut routes: RouteSet, verifier: Verifier) -> RouteSet {
+    for direct in routes.direct.iter_mut().filter_map(Option::as_mut) {
+        let verifier = verifier.clone();
+        *direct = direct.clone().after(move |req| {
+            // whom the gateway of this process has proven needs no proof
+            if req.extensions().get::<Arc<Verified>>().is_none() {
+                req.extensions_mut().insert(verifier.clone());
+            }
+        });
+    }
+    routes.router = routes.router.layer(Extension(verifier));
+    routes
 }
 
 /// Nobody: a public route. No credential is looked at, so that a stale one never breaks a login.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::{Extension, Router, routing::get};
-use contracts::access::{self, Admin, ClientAddress, Member, Service, Visitor};
+use contracts::access::{Admin, ClientAddress, Member, Service, Visitor};
 use contracts::{Role, Roles, UserId, Verified, Verifier};
 use http::{Request, StatusCode};
 use kit::clock::{Clock, MockClock};
@@ -49,7 +49,7 @@ impl Door {
                 get(|ClientAddress(address): ClientAddress| async move { format!("{address:?}") }),
             );
         Self {
-            router: access::with_verifier(router, Verifier::new(keys.clone(), clock.shared())),
+            router: router.layer(Extension(Verifier::new(keys.clone(), clock.shared()))),
             keys,
             clock,
         }

@@ -147,8 +147,8 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
         clock: clock.clone(),
         public_audience,
     };
-    let mut routes = routes::routes(Arc::new(app))?;
-    routes.router = access::with_verifier(routes.router, verifier);
+    let routes = routes::routes(Arc::new(app))?;
+    let routes = access::with_verifier(routes, verifier);
     let projector = Projector {
         store: store.clone(),
         posts,

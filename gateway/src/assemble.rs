@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::extract::{Request, State};
 use contracts::Identity;
 use kit::clock::SharedClock;
 use kit::metrics::Metrics;
-use kit::routes::{RouteInfo, RouteSet};
+use kit::routes::{Direct, RouteInfo, RouteSet};
 use kit::service::{Health, Worker};
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +46,7 @@ impl Published {
         let RouteSet {
             service,
             router,
+            direct,
             table,
             openapi,
         } = routes;
@@ -55,7 +54,7 @@ impl Published {
             name: service,
             table,
             openapi,
-            upstream: Upstream::Local(router, health),
+            upstream: Upstream::Local(router, direct, health),
         }
     }
 
@@ -93,7 +92,7 @@ pub struct GatewayDeps {
 #[derive(Debug)]
 pub struct Gateway {
     /// Answers everything.
-    pub router: Router,
+    pub app: Direct,
     /// Asks the services how they are and forgets idle clients.
     pub workers: Vec<Worker>,
 }
@@ -108,7 +107,7 @@ pub fn build(config: Config, deps: GatewayDeps) -> anyhow::Result<Gateway> {
     let mut client = None;
     for service in &deps.services {
         let (target, alias, source) = match &service.upstream {
-            Upstream::Local(router, health) => (
+            Upstream::Local(router, _, health) => (
                 Target::Local(router.clone()),
                 Target::Local(health.api_router()),
                 Source::Local(health.clone()),
@@ -134,8 +133,8 @@ pub fn build(config: Config, deps: GatewayDeps) -> anyhow::Result<Gateway> {
                 )
             }
         };
-        for info in &service.table {
-            table.add(info, &target)?;
+        for (at, info) in service.table.iter().enumerate() {
+            table.add(info, &own_target(&service.upstream, at, &target))?;
         }
         let info = own::alias(service.name);
         if !table.has(&info.path) {
@@ -158,12 +157,22 @@ pub fn build(config: Config, deps: GatewayDeps) -> anyhow::Result<Gateway> {
     });
     let remembered = deps.metrics.gauge("gateway_rate_clients", &[]);
     let workers = vec![upkeep(gate.rate.clone(), remembered, probes)];
-    let router = Router::new().fallback(answer).with_state(gate);
-    Ok(Gateway { router, workers })
+    let app = Direct::new(move |req| {
+        let gate = gate.clone();
+        async move { gate.answer(req).await }
+    });
+    Ok(Gateway { app, workers })
 }
 
-async fn answer(State(gate): State<Arc<Gate>>, req: Request) -> axum::response::Response {
-    gate.answer(req).await
+/// Who answers the route at this place of a service's table.
+fn own_target(upstream: &Upstream, at: usize, target: &Target) -> Target {
+    match upstream {
+        Upstream::Local(router, direct, _) => match direct.get(at) {
+            Some(Some(direct)) => Target::Direct(direct.clone(), router.clone()),
+            _ => target.clone(),
+        },
+        Upstream::Http(_) => target.clone(),
+    }
 }
 
 /// The API documents of these services and of the gateway itself: what `/api/schema` answers.

@@ -10,7 +10,7 @@ use contracts::access::ClientAddress;
 use contracts::{Decision, Identity, Presented};
 use http::header::{ALLOW, CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use kit::problem::Problem;
 use kit::routes::{Access, Rate, canonical_path};
 use tower::Service as _;
@@ -130,14 +130,19 @@ async fn call(
     decision: Option<Decision>,
     origin: Origin,
 ) -> Result<Response, Problem> {
-    let stays_here = matches!(route.target, Target::Local(_));
+    let stays_here = !matches!(route.target, Target::Http(_));
     if let Some(decision) = decision {
         identity::hand_on(&mut req, decision, stays_here);
     }
     match &route.target {
-        Target::Local(router) => {
+        Target::Local(router) | Target::Direct(_, router) => {
             req.extensions_mut().insert(ClientAddress(origin.client));
             forward_origin(req.headers_mut(), origin, false);
+            if let Target::Direct(direct, _) = &route.target
+                && req.method() != Method::HEAD
+            {
+                return Ok(direct.call(req).await);
+            }
             let Ok(response) = router.clone().call(req).await;
             Ok(response)
         }

@@ -174,6 +174,31 @@ async fn a_route_for_any_method_answers_every_one() {
 }
 
 #[tokio::test]
+async fn a_route_called_by_itself_answers_as_through_the_router_and_one_with_variables_has_no_such_call()
+ {
+    let set = things().build("hello").unwrap();
+    for (info, direct) in set.table.iter().zip(&set.direct) {
+        assert_eq!(
+            direct.is_none(),
+            info.path.contains('{') || info.body_limit.is_some(),
+            "{}",
+            info.path
+        );
+    }
+    let at = |path: &str| set.table.iter().position(|info| info.path == path).unwrap();
+    let thing = json!({"name": "a", "parts": [{"weight": 1}]});
+    let create = set.direct[at("/api/things")].clone().unwrap();
+    let server = common::server(create);
+    let answer = post("/api/things", &thing)
+        .header("x-person", "1")
+        .send(&server)
+        .await;
+    assert_eq!(json(answer).await, (201, thing.clone()));
+    let (status, body) = json(post("/api/things", &thing).send(&server).await).await;
+    assert_eq!((status, body["code"].as_str()), (401, Some("unauthorized")));
+}
+
+#[tokio::test]
 async fn created_is_201_with_the_thing_and_no_content_is_204_with_nothing() {
     let router = things().build("hello").unwrap().router;
     let thing = json!({"name": "a", "parts": [{"weight": 1}]});

@@ -80,12 +80,12 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         Arc::new(SqlStore::open(db.clone(), clock.clone(), ids.clone()).await?);
     let rules = Rules::new(roster, config);
     let client: Arc<dyn Posts> = Arc::new(LocalPosts::new(store.clone(), rules.clone()));
-    let mut routes = routes::routes(App {
+    let routes = routes::routes(App {
         store: store.clone(),
         rules,
         client: client.clone(),
     })?;
-    routes.router = access::with_verifier(routes.router, verifier);
+    let routes = access::with_verifier(routes, verifier);
     let workers = vec![
         outbox::relay(
             db.clone(),

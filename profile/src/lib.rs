@@ -72,12 +72,12 @@ pub async fn build(_: Config, deps: Deps) -> anyhow::Result<Built> {
     bus.ensure(&[topics::PROFILE_EVENTS, topics::AUTH_EVENTS])
         .await?;
     let store = Store::open(db.clone(), clock.clone(), ids.clone()).await?;
-    let mut routes = routes::routes(App {
+    let routes = routes::routes(App {
         store: store.clone(),
         roster,
         clock: clock.clone(),
     })?;
-    routes.router = access::with_verifier(routes.router, verifier);
+    let routes = access::with_verifier(routes, verifier);
     let (accounts, followed) = Consumer {
         name: "profile-auth-events".to_owned(),
         bus: bus.clone(),

@@ -21,7 +21,8 @@ use contracts::clients::{HttpIdentity, HttpPosts};
 use contracts::{Identity, Posts, RolesOnly, Roster, Verifier};
 use kit::metrics::Metrics;
 use kit::peer::{FetchedTokens, Peer};
-use kit::server::{Edge, Server};
+use kit::routes::Direct;
+use kit::server::{App, Edge, Server};
 use kit::service::{Service, Worker};
 use kit::token::KeyRing;
 use kit::{SharedClock, SharedIds};
@@ -161,16 +162,20 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
             backends::lease::forget(store).await?;
         }
     }
-    let (name, router) = if parts.plan.target.runs("gateway") {
+    let (name, app): (_, App) = if parts.plan.target.runs("gateway") {
         let identity = match identity {
             Some(identity) => identity,
             None => parts.remote_identity()?,
         };
-        ("gateway", parts.gateway(services, identity, &mut workers)?)
+        (
+            "gateway",
+            parts.gateway(services, identity, &mut workers)?.into(),
+        )
     } else {
-        upstreams::alone(services, &parts.plan, &edge, &mut workers)
+        let (name, router) = upstreams::alone(services, &parts.plan, &edge, &mut workers);
+        (name, router.into())
     };
-    let server = Server::new(name, router, edge);
+    let server = Server::new(name, app, edge);
     let plan = parts.plan;
     let own_metrics = plan
         .metrics_listen
@@ -316,7 +321,7 @@ impl Parts {
         services: Vec<Service>,
         identity: Arc<dyn Identity>,
         workers: &mut Vec<Worker>,
-    ) -> anyhow::Result<Router> {
+    ) -> anyhow::Result<Direct> {
         let published = upstreams::published(services, &self.plan, &self.clock, workers)?;
         let deps = gateway::GatewayDeps {
             identity,
@@ -326,6 +331,6 @@ impl Parts {
         };
         let built = gateway::build(self.plan.gateway.clone(), deps).context("gateway")?;
         workers.extend(built.workers);
-        Ok(built.router)
+        Ok(built.app)
     }
 }

@@ -22,6 +22,8 @@ const X_FEED: HeaderName = HeaderName::from_static("x-feed");
 impl IntoResponse for Rendered {
     fn into_response(self) -> Response {
         let mut response = Response::new(self.json.into());
+        // room for what edge and gateway add, so that the table is made once
+        response.headers_mut().reserve(12);
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -91,14 +91,14 @@ impl School {
             clock: clock.shared(),
             metrics: metrics.clone(),
         };
-        let Gateway { router, workers } = gateway::build(config, deps).unwrap();
+        let Gateway { app, workers } = gateway::build(config, deps).unwrap();
         let edge = Edge::new(
             clock.shared(),
             Arc::new(kit::SeededIds::new(1, clock.shared())) as Arc<dyn Ids>,
             metrics.clone(),
         );
         Self {
-            server: Server::new("gateway", router, edge),
+            server: Server::new("gateway", app, edge),
             auth,
             calls,
             clock,

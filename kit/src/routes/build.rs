@@ -9,6 +9,7 @@ use http::Method;
 use utoipa::openapi::OpenApi;
 
 use super::describe::Description;
+use super::direct::Direct;
 use super::endpoint::Endpoint;
 use super::marked::Marked;
 use super::openapi;
@@ -57,8 +58,9 @@ pub struct Routes<S> {
     routes: Vec<Pending<S>>,
 }
 
-/// Makes the router of one route once all is known of it.
-type Make<S> = Box<dyn FnOnce(&RouteInfo) -> Option<MethodRouter<S>>>;
+/// Makes the router of one route once all is known of it, and what makes its direct call once there is a state.
+type Make<S> = Box<dyn FnOnce(&RouteInfo) -> Option<(MethodRouter<S>, MakeDirect<S>)>>;
+type MakeDirect<S> = Box<dyn FnOnce(S) -> Option<Direct>>;
 
 struct Pending<S> {
     info: RouteInfo,
@@ -176,7 +178,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// As [`build`](Self::build).
     pub fn describe(self) -> Result<Api, RouteError> {
         let service = self.service;
-        let (_, table, openapi) = self.assemble()?;
+        let Assembled { table, openapi, .. } = self.assemble()?;
         Ok(Api {
             service,
             table,
@@ -191,20 +193,28 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// agree with its access.
     pub fn build(self, state: S) -> Result<RouteSet, RouteError> {
         let service = self.service;
-        let (router, table, openapi) = self.assemble()?;
+        let Assembled {
+            router,
+            direct,
+            table,
+            openapi,
+        } = self.assemble()?;
+        let direct = direct.into_iter().map(|make| make(state.clone()));
         Ok(RouteSet {
             service,
+            direct: direct.collect(),
             router: router.with_state(state),
             table,
             openapi,
         })
     }
 
-    fn assemble(self) -> Result<(Router<S>, Vec<RouteInfo>, OpenApi), RouteError> {
+    fn assemble(self) -> Result<Assembled<S>, RouteError> {
         let mut seen = HashSet::new();
         let mut shapes = std::collections::HashMap::<String, String>::new();
         let mut router = Router::<S>::new();
         let mut table = Vec::with_capacity(self.routes.len());
+        let mut direct = Vec::with_capacity(self.routes.len());
         let mut descriptions = Vec::with_capacity(self.routes.len());
         for pending in self.routes {
             let info = pending.info;
@@ -223,17 +233,32 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             if *first != info.path || !seen.insert((info.method.clone(), info.path.clone())) {
                 return Err(RouteError::Twice(name));
             }
-            let method_router = (pending.make)(&info).ok_or(RouteError::Method(name))?;
+            let (method_router, make_direct) =
+                (pending.make)(&info).ok_or(RouteError::Method(name))?;
             router = router.route(&info.path, method_router);
+            direct.push(make_direct);
             descriptions.push(pending.description);
             table.push(info);
         }
         let openapi = openapi::document(self.service, &table, descriptions)?;
-        Ok((router, table, openapi))
+        Ok(Assembled {
+            router,
+            direct,
+            table,
+            openapi,
+        })
     }
 }
 
-fn method_router<H, T, S>(handler: H, info: &RouteInfo) -> Option<MethodRouter<S>>
+/// What a table comes to.
+struct Assembled<S> {
+    router: Router<S>,
+    direct: Vec<MakeDirect<S>>,
+    table: Vec<RouteInfo>,
+    openapi: OpenApi,
+}
+
+fn method_router<H, T, S>(handler: H, info: &RouteInfo) -> Option<(MethodRouter<S>, MakeDirect<S>)>
 where
     H: Endpoint<T, S>,
     T: 'static,
@@ -245,16 +270,21 @@ where
         quiet: info.quiet,
     };
     let marked = Marked::new(handler, matched, info.body_limit);
+    let alone = !info.path.contains('{') && info.body_limit.is_none();
+    let direct = marked.clone();
+    let direct: MakeDirect<S> =
+        Box::new(move |state| alone.then(|| Direct::of::<_, T, S>(direct, state)));
     let made = match &info.method {
         Some(method) => on(MethodFilter::try_from(method.clone()).ok()?, marked),
         None => any(marked),
     };
     // axum's own extractors of a body stop at 2 MiB by themselves; the limit is ours
-    Some(if info.body_limit.is_some() {
+    let made = if info.body_limit.is_some() {
         made.layer(DefaultBodyLimit::disable())
     } else {
         made
-    })
+    };
+    Some((made, direct))
 }
 
 fn name(info: &RouteInfo) -> String {

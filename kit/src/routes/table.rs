@@ -2,6 +2,8 @@
 
 use http::Method;
 
+use super::direct::Direct;
+
 /// What the gateway asks of the identity before the route is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
@@ -107,6 +109,9 @@ pub struct RouteSet {
     pub service: &'static str,
     /// Answers the routes, at `/api/..` and `/internal/..`. It has no fallback, so that routers can be merged.
     pub router: axum::Router,
+    /// The same routes one by one, in the order of the table, for who has matched the path already. None where the path
+    /// has variables, which only the router reads, or the route has a limit of its own for bodies.
+    pub direct: Vec<Option<Direct>>,
     /// The same routes as data, in the order of their registration.
     pub table: Vec<RouteInfo>,
     /// The same routes as OpenAPI 3.1, without the internal ones.

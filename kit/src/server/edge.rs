@@ -22,7 +22,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::ids::{RandomIds, SharedIds};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
-use crate::routes::canonical_path;
+use crate::routes::{Direct, canonical_path};
 
 pub(super) const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
 
@@ -95,7 +95,40 @@ impl Default for Limits {
     }
 }
 
-/// A router behind its edge. Clones are the same server.
+/// What answers behind the edge.
+#[derive(Debug, Clone)]
+pub enum App {
+    /// A router.
+    Router(Router),
+    /// Something that needs no router, such as a gateway with a table of its own.
+    Direct(Direct),
+}
+
+impl App {
+    async fn answer(&self, req: Request<Body>) -> Response {
+        match self {
+            Self::Router(router) => match router.clone().call(req).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Self::Direct(direct) => direct.call(req).await,
+        }
+    }
+}
+
+impl From<Router> for App {
+    fn from(router: Router) -> Self {
+        Self::Router(router)
+    }
+}
+
+impl From<Direct> for App {
+    fn from(direct: Direct) -> Self {
+        Self::Direct(direct)
+    }
+}
+
+/// An app behind its edge. Clones are the same server.
 #[derive(Clone)]
 pub struct Server {
     pub(super) inner: Arc<Inner>,
@@ -103,7 +136,7 @@ pub struct Server {
 
 pub(super) struct Inner {
     name: &'static str,
-    router: Router,
+    app: App,
     pub(super) edge: Edge,
     meter: Meter,
     in_flight: AtomicUsize,
@@ -113,15 +146,15 @@ pub(super) struct Inner {
 }
 
 impl Server {
-    /// Puts the edge before `router`. `name` is the service in log and metrics where no route says another.
+    /// Puts the edge before `app`. `name` is the service in log and metrics where no route says another.
     ///
     /// Only the outermost router has an edge: routers inside tell it what it needs by themselves.
     #[must_use]
-    pub fn new(name: &'static str, router: Router, edge: Edge) -> Self {
+    pub fn new(name: &'static str, app: impl Into<App>, edge: Edge) -> Self {
         let meter = Meter::new(name, edge.metrics.clone());
         let inner = Inner {
             name,
-            router,
+            app: app.into(),
             edge,
             meter,
             in_flight: AtomicUsize::new(0),
@@ -163,12 +196,10 @@ impl Server {
             .retry_after(1)
             .into_response(),
             Some(_in_flight) => {
-                let answer = async { inner.router.clone().call(req).await };
-                let answer = tokio::time::timeout(inner.edge.limits.time, answer);
+                let answer = tokio::time::timeout(inner.edge.limits.time, inner.app.answer(req));
                 let answer = AssertUnwindSafe(answer).catch_unwind();
                 match CURRENT.scope(Arc::clone(&cx), answer).await {
-                    Ok(Ok(Ok(response))) => response,
-                    Ok(Ok(Err(never))) => match never {},
+                    Ok(Ok(response)) => response,
                     Ok(Err(_elapsed)) => Problem::new(
                         StatusCode::SERVICE_UNAVAILABLE,
                         "timeout",

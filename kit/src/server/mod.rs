@@ -15,6 +15,6 @@ mod run;
 pub use config::{Config, SECTION};
 pub use context::{Matched, default_body_limit, note_route, note_user, request_id};
 pub(crate) use context::{draining, with_current};
-pub use edge::{Edge, Limits, Server};
+pub use edge::{App, Edge, Limits, Server};
 pub(crate) use request_id::X_REQUEST_ID;
 pub use router::{metrics_router, metrics_worker, service_router};

@@ -65,7 +65,7 @@ pub fn edge() -> Edge {
     edge
 }
 
-/// A server named `test` around a router.
-pub fn server(router: axum::Router) -> Server {
-    Server::new("test", router, edge())
+/// A server named `test` around an app.
+pub fn server(app: impl Into<kit::server::App>) -> Server {
+    Server::new("test", app, edge())
 }
