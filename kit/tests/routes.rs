@@ -185,21 +185,19 @@ async fn a_route_called_by_itself_answers_as_through_the_router_and_one_with_var
             info.path
         );
     }
-    let create = set
+    let hook = set
         .table
         .iter()
-        .position(|info| info.path == "/api/things" && info.method == Some(Method::POST))
-        .unwrap();
-    let thing = json!({"name": "a", "parts": [{"weight": 1}]});
-    let create = set.direct[create].clone().unwrap();
-    let server = common::server(create);
-    let answer = post("/api/things", &thing)
-        .header("x-person", "1")
-        .send(&server)
-        .await;
-    assert_eq!(json(answer).await, (201, thing.clone()));
-    let (status, body) = json(post("/api/things", &thing).send(&server).await).await;
-    assert_eq!((status, body["code"].as_str()), (401, Some("unauthorized")));
+        .position(|info| info.path == "/api/things/hook");
+    let direct = set.direct[hook.unwrap()].clone().unwrap();
+    for method in [Method::GET, Method::DELETE] {
+        let asked = || request(method.clone(), "/api/things/hook");
+        let (alone, routed) = (common::server(direct.clone()), set.router.clone());
+        assert_eq!(
+            text(asked().send(&alone).await).await,
+            text(asked().send(&routed).await).await
+        );
+    }
 }
 
 #[tokio::test]
