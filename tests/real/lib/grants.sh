@@ -46,11 +46,13 @@ kafka_rights() {
         for topic in ${topics_read[$service]:-}; do
             printf "$service %s TOPIC $topic\n" CREATE READ DESCRIBE DESCRIBE_CONFIGS
         done
-        # Whoever makes a topic makes the place of its dead letters; consumers write there.
-        for topic in ${topics_written[$service]:-} ${topics_read[$service]:-}; do
-            printf "$service %s TOPIC $topic.dlq\n" CREATE DESCRIBE DESCRIBE_CONFIGS
+        # Whoever makes a topic makes the place of its dead letters; its owner counts them, its consumers lay them there, once each.
+        for topic in ${topics_written[$service]:-}; do
+            printf "$service %s TOPIC $topic.dlq\n" CREATE READ DESCRIBE DESCRIBE_CONFIGS ALTER_CONFIGS
         done
-        for topic in ${topics_read[$service]:-}; do echo "$service WRITE TOPIC $topic.dlq"; done
+        for topic in ${topics_read[$service]:-}; do
+            printf "$service %s TOPIC $topic.dlq\n" CREATE READ WRITE DESCRIBE DESCRIBE_CONFIGS
+        done
         [ -z "${groups[$service]:-}" ] || printf "$service %s GROUP ${groups[$service]}*\n" READ DESCRIBE
     done
     # Commands that act on what is there: list, replay and drop dead letters, rebuild.

@@ -29,11 +29,22 @@ start_postgres() {
         "${user[@]}" "$bin/initdb" -D "$data" -U postgres "${how[@]}" -E UTF8 --locale=C.UTF-8 >initdb.log 2>&1 || { cat initdb.log >&2; return 1; }
         rm -f "$folder/password"
     fi
+    after_kill "$data"
     [ -z "$no_sync" ] || sync=off
     spawn "$folder" "${user[@]}" "$bin/postgres" -D "$data" -p "$port" -c listen_addresses=127.0.0.1 -c max_connections=300 \
-        -c unix_socket_directories="$folder" -c fsync="$sync" -c log_line_prefix='%m [%p] %q%u@%d '
+        -c unix_socket_directories= -c fsync="$sync" -c log_line_prefix='%m [%p] %q%u@%d '
 }
-ready_postgres() { pg_isready -q -h 127.0.0.1 -p "$port"; }
+ready_postgres() { pg_isready -q -h 127.0.0.1 -p "$port" -U postgres -d postgres; }
+# After a kill -9 the server's own children take a moment to notice, and its pid may stay as a zombie that nobody waits for,
+# which PostgreSQL takes for a running server.
+after_kill() {
+    local first
+    [ -f "$1/postmaster.pid" ] || return 0
+    first=$(head -n 1 "$1/postmaster.pid")
+    [ -z "$(started "$first")" ] || return 0
+    for _ in $(seq 200); do find /proc/[0-9]*/cwd -maxdepth 0 -lname "$1" 2>/dev/null | grep -q . || break; sleep 0.05; done
+    rm -f "$1/postmaster.pid"
+}
 
 start_redis() {
     local rights=()

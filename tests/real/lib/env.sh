@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# The settings of every service of the full stack, in one place: lines NAME=VALUE. Reads run; sourced by up and as.
+
+at() { echo "127.0.0.1:$(cat "$run/$1/port")"; }
+first_of() { echo "http://127.0.0.1:$(cat "$run/services/$1-1/port")"; }
+
+# service_env SERVICE: what all of its instances are told.
+service_env() {
+    # The same in every service: it signs what people show and services check.
+    setting SECRET_KEY_FILE "$(secret signing-key)"
+    setting SCHOOLYARD_LOG__FORMAT json
+    # Whose word about the client counts: Traefik's.
+    setting SCHOOLYARD_GATEWAY__TRUSTED_PROXIES 127.0.0.1/32
+    # Whoever routes to it has noticed by then that it leaves.
+    setting SCHOOLYARD_SERVER__SHUTDOWN_DELAY 5
+    [ "$1" = gateway ] || setting SCHOOLYARD_BUS__URL "kafka://$1:$(of "kafka.$1")@$(at kafka)"
+    case $1 in
+    auth)
+        setting SCHOOLYARD_AUTH__STORE "postgres://auth:$(of postgres.auth)@$(at postgres)/auth"
+        setting SCHOOLYARD_AUTH__SERVICE_CREDENTIALS "feed:$(of credential.feed)"
+        ;;
+    profile) setting SCHOOLYARD_PROFILE__STORE "postgres://profile:$(of postgres.profile)@$(at postgres)/profile" ;;
+    posts) setting SCHOOLYARD_POSTS__STORE "mongodb://$(at mongo)/posts" ;;
+    feed)
+        setting SCHOOLYARD_PEERS__AUTH "$(first_of auth)"
+        setting SCHOOLYARD_PEERS__POSTS "$(first_of posts)"
+        setting SCHOOLYARD_PEERS__CREDENTIAL_FILE "$(secret credential.feed)"
+        ;;
+    gateway)
+        local peer
+        for peer in auth profile posts feed; do setting "SCHOOLYARD_PEERS__${peer^^}" "$(first_of "$peer")"; done
+        ;;
+    esac
+}
+
+# instance_env PORT: what is its own.
+instance_env() { setting SCHOOLYARD_SERVER__LISTEN "127.0.0.1:$1"; }
+
+setting() { printf '%s=%q\n' "$1" "$2"; }
+
+# in_env SERVICE FILE ...: a command line that runs what follows it with these settings and nothing of the caller's.
+in_env() {
+    # shellcheck disable=SC2016 # expanded by the shell that is started
+    printf '%s\0' env -i PATH="$PATH" HOME="$HOME" bash -c 'set -a; for file in "${@:2:$1}"; do . "$file"; done; set +a; shift "$(($1 + 1))"; exec "$@"' settings "$#" "$@"
+}
