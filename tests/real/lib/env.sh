@@ -9,6 +9,8 @@ service_env() {
     # The same in every service: it signs what people show and services check.
     setting SECRET_KEY_FILE "$(secret signing-key)"
     setting SCHOOLYARD_LOG__FORMAT json
+    # Commands lock it; services keep nothing there.
+    setting SCHOOLYARD_DATA "$run/data/$1"
     # Whose word about the client counts: Traefik's.
     setting SCHOOLYARD_GATEWAY__TRUSTED_PROXIES 127.0.0.1/32
     # Whoever routes to it has noticed by then that it leaves.
