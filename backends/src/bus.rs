@@ -1,10 +1,12 @@
 //! The event log: topics of records, kept in order, read by groups that remember how far they are.
 //!
-//! The trait is cut so that Kafka fits behind it; the implementation here is an SQLite file with one partition per topic.
+//! Two implementations: an SQLite file with one partition per topic, and Kafka (feature `kafka`).
 
 mod again;
 mod compaction;
 mod error;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
 mod positions;
 mod retention;
 mod sqlite;
@@ -18,6 +20,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use kit::{clock::SharedClock, service::Worker};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use self::{
@@ -55,7 +58,8 @@ pub struct Record {
     pub payload: Bytes,
     /// Text headers.
     pub headers: BTreeMap<String, String>,
-    /// Repeated within a topic, the record is taken once. Absent on foreign records.
+    /// Repeated within a topic, the record is taken once, by the embedded log; Kafka takes only dead letters once. Absent on
+    /// foreign records.
     pub event_id: Option<Uuid>,
 }
 
@@ -79,8 +83,11 @@ pub enum Start {
     Committed,
     /// At the earliest record kept.
     Earliest,
-    /// At these positions; topics without one as [`Start::Committed`].
+    /// At these positions the first time a partition is ours; partitions without one as [`Start::Committed`].
     At(Positions),
+    /// At these positions, without one at the earliest record kept; in no group: each such subscription gets every record,
+    /// however many there are, and nothing is committed. For what every process must hear itself.
+    Alone(Positions),
 }
 
 /// The name of the topic that takes what could not be applied from `topic`.
@@ -90,6 +97,13 @@ pub fn dead_letters(topic: &str) -> String {
 
 const DEAD_LETTERS: &str = ".dlq";
 
+/// Why single records of this topic cannot be removed.
+fn not_letters(topic: &str) -> BusError {
+    BusError::Configuration(format!(
+        "records are removed singly from dead letters only, not from `{topic}`"
+    ))
+}
+
 /// The topic whose dead letters `topic` takes, if it is such a one.
 pub(crate) fn of_dead_letters(topic: &str) -> Option<&str> {
     topic.strip_suffix(DEAD_LETTERS)
@@ -98,10 +112,12 @@ pub(crate) fn of_dead_letters(topic: &str) -> Option<&str> {
 /// An event log.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// Makes the topics, or changes their policy; idempotent. Each brings its `<topic>.dlq`: one partition, kept 30 days.
+    /// Makes the topics, or changes their policy; idempotent. Each brings its `<topic>.dlq`: one partition, kept 30 days. A
+    /// broker that is away is not waited for: the topics are made as soon as it is back.
     async fn ensure(&self, topics: &[TopicPolicy]) -> Result<(), BusError>;
 
-    /// Appends the records in order. Durable when Ok; all or nothing in the embedded log.
+    /// Appends the records, in order of each key. Durable when Ok. All or nothing in the embedded log; on Kafka some of them
+    /// may be there after an error. Fails after some seconds where nobody answers.
     async fn publish(&self, records: Vec<Record>) -> Result<(), BusError>;
 
     /// Appends records that were taken before, for a second chance: their event ids stay and do not make them repetitions.
@@ -111,7 +127,8 @@ pub trait Bus: Send + Sync {
     /// The names of all topics.
     async fn topics(&self) -> Result<Vec<String>, BusError>;
 
-    /// The records there are from these positions on, at most `limit`, without a group and without waiting. Empty: the end.
+    /// The records there are from these positions on, at most `limit`, without a group and without waiting, in order of
+    /// partition and offset. Empty: the end. To go on, [`Positions::pass`] every one of them.
     async fn read(
         &self,
         topic: &str,
@@ -119,14 +136,15 @@ pub trait Bus: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Delivered>, BusError>;
 
-    /// How many records the topic keeps.
+    /// How many records the topic keeps; on Kafka with the holes of compacted topics.
     async fn kept(&self, topic: &str) -> Result<i64, BusError>;
 
     /// Takes these records out of a `<topic>.dlq` for good, so that [`Bus::read`] and [`Bus::kept`] no longer know them;
     /// what is not there is passed over. Answers how many there were. Durable when Ok. Any other topic is refused.
     async fn remove(&self, topic: &str, offsets: &[i64]) -> Result<u64, BusError>;
 
-    /// Reads the topics as `group`. In the embedded log every subscription of a group gets every record: run one.
+    /// Reads the topics as `group`, whose subscriptions share the partitions. In the embedded log each of them gets every
+    /// record: run one.
     async fn subscribe(
         &self,
         group: &str,
@@ -147,21 +165,30 @@ pub trait Bus: Send + Sync {
 /// One reader of topics.
 #[async_trait]
 pub trait Subscription: Send {
-    /// The next record; waits for it. Dropping the future loses nothing.
+    /// The next record; waits for it. Dropping the future loses nothing. Asked for again after an error it goes on where it
+    /// was.
     async fn next(&mut self) -> Result<Delivered, BusError>;
 
-    /// Notes that everything up to and with `delivered` of its topic is applied. May be held back until the records
-    /// read ahead are done, or [`Subscription::flush`].
+    /// Notes that everything up to and with `delivered` of its partition is applied. May be held back until the records
+    /// read ahead are done, a second has gone by, or [`Subscription::flush`].
     async fn commit(&mut self, delivered: &Delivered) -> Result<(), BusError>;
 
     /// Stores commits held back.
     async fn flush(&mut self) -> Result<(), BusError>;
 
-    /// Where the reading began: the positions at the time of subscribing, of every topic.
+    /// Stores commits held back and leaves the group, so that the others go on at once. Dropping leaves it later, and unseen.
+    async fn close(self: Box<Self>) -> Result<(), BusError>;
+
+    /// Where the reading began: the positions at the time of subscribing, of every partition of every topic.
     fn start(&self) -> Positions;
+
+    /// Positions that were reached otherwise than by a record handed out here: where the other members of the group are in
+    /// their partitions, and places without a record. Never goes back.
+    fn elsewhere(&self) -> watch::Receiver<Positions>;
 }
 
-/// Opens the bus at `sqlite:PATH`.
+/// Opens the bus at `sqlite:PATH` or `kafka://user:password@host:port,host2:port2?partitions=6` (feature `kafka`). Of a bus that
+/// is a server only the address is looked at: it may be away.
 pub async fn open(url: &str, clock: SharedClock) -> Result<Arc<dyn Bus>, BusError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => {
@@ -170,10 +197,16 @@ pub async fn open(url: &str, clock: SharedClock) -> Result<Arc<dyn Bus>, BusErro
                 sqlite::SqliteBus::open(Path::new(path), clock).await?,
             ))
         }
+        #[cfg(feature = "kafka")]
+        Some(("kafka", address)) => Ok(Arc::new(kafka::KafkaBus::open(address)?)),
+        #[cfg(not(feature = "kafka"))]
+        Some(("kafka", _)) => Err(BusError::Configuration(
+            "`kafka:` is known, but this program was built without Kafka: build it with `--features kafka`".to_owned(),
+        )),
         other => {
             let scheme = other.map_or("", |(scheme, _)| scheme);
             Err(BusError::Configuration(format!(
-                "unknown scheme `{scheme}:`; known: sqlite:"
+                "unknown scheme `{scheme}:`; known: sqlite:, kafka:"
             )))
         }
     }

@@ -32,7 +32,7 @@ pub enum Failure {
     /// It never can be (does not parse, unknown version): to the dead letters with this reason, which must hold no
     /// personal data.
     Poison(String),
-    /// A dependency failed: the same record again, after 100 ms, doubling to 30 s.
+    /// A dependency failed: the same record again, after 100 ms, doubling to 5 s.
     Retry(anyhow::Error),
 }
 

@@ -1,10 +1,16 @@
-//! Databases for tests, and [`crate::on_every_database`], which runs one test on each kind.
+//! Databases and event logs for tests, and [`crate::on_every_database`] and [`crate::on_every_bus`], which run one test on each
+//! kind.
+
+mod bus;
 
 use std::{ops::Deref, path::PathBuf};
 
 use kit::{clock::SystemClock, ids::RandomIds};
 use tempfile::TempDir;
 
+pub use self::bus::{KAFKA, TestBus, sqlite_bus};
+#[cfg(feature = "kafka")]
+pub use self::bus::{kafka_bus, kafka_bus_of};
 use crate::db::{Db, DbOptions};
 
 /// The variable that names the PostgreSQL of the tests: a database in which they may make and drop schemas.

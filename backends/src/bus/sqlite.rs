@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     Again, Bus, BusError, Delivered, Positions, Record, Republished, Retention, Start,
-    Subscription, TopicPolicy, again, dead_letters, of_dead_letters, retention,
+    Subscription, TopicPolicy, again, dead_letters, not_letters, of_dead_letters, retention,
     subscription::{Reader, Row},
 };
 use crate::db::{Db, DbOptions, Tx};
@@ -111,6 +111,7 @@ impl SqliteBus {
             .await?;
         let wanted = match start {
             Start::Earliest => None,
+            Start::Alone(positions) => positions.get(topic, 0),
             Start::At(positions) if positions.get(topic, 0).is_some() => positions.get(topic, 0),
             Start::At(_) | Start::Committed => self
                 .db
@@ -121,7 +122,9 @@ impl SqliteBus {
                 .await?
                 .map(|row| row.0),
         };
-        Ok(wanted.unwrap_or(0).max(earliest.unwrap_or(end)))
+        // beyond the end is a place of another log: of this one nothing was read
+        let wanted = wanted.filter(|next| *next <= end).unwrap_or(0);
+        Ok(wanted.max(earliest.unwrap_or(end)))
     }
 }
 
@@ -214,9 +217,7 @@ impl Bus for SqliteBus {
 
     async fn remove(&self, topic: &str, offsets: &[i64]) -> Result<u64, BusError> {
         if of_dead_letters(topic).is_none() {
-            return Err(BusError::Configuration(format!(
-                "records are removed singly from dead letters only, not from `{topic}`"
-            )));
+            return Err(not_letters(topic));
         }
         let mut tx = self.db.begin().await?;
         let mut removed = 0;
@@ -242,6 +243,7 @@ impl Bus for SqliteBus {
         for topic in topics {
             positions.set(topic, 0, self.begin_of(group, topic, &start).await?);
         }
+        let group = (!matches!(start, Start::Alone(_))).then(|| group.to_owned());
         Ok(Box::new(Reader::new(
             self.db.clone(),
             group,

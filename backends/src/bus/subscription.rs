@@ -22,7 +22,8 @@ const POLL: Duration = Duration::from_millis(500);
 /// One subscription; holds what it read ahead.
 pub(super) struct Reader {
     db: Db,
-    group: String,
+    /// None: it reads alone.
+    group: Option<String>,
     start: Positions,
     /// What is read next.
     ahead: Positions,
@@ -30,6 +31,8 @@ pub(super) struct Reader {
     /// Commits held back.
     pending: Positions,
     published: watch::Receiver<u64>,
+    /// Never changes: every record comes by here.
+    elsewhere: watch::Sender<Positions>,
 }
 
 /// A record as it is stored.
@@ -47,18 +50,19 @@ pub(super) struct Row {
 impl Reader {
     pub(super) fn new(
         db: Db,
-        group: &str,
+        group: Option<String>,
         start: Positions,
         published: watch::Receiver<u64>,
     ) -> Reader {
         Reader {
             db,
-            group: group.to_owned(),
+            group,
             ahead: start.clone(),
             start,
             buffer: VecDeque::new(),
             pending: Positions::default(),
             published,
+            elsewhere: watch::Sender::default(),
         }
     }
 
@@ -150,6 +154,9 @@ impl Subscription for Reader {
     }
 
     async fn flush(&mut self) -> Result<(), BusError> {
+        let Some(group) = &self.group else {
+            return Ok(());
+        };
         if self.pending == Positions::default() {
             return Ok(());
         }
@@ -159,7 +166,7 @@ impl Subscription for Reader {
                 "INSERT INTO consumer_offsets (bus_group, topic, partition, next) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (bus_group, topic, partition) DO UPDATE SET next = excluded.next",
             )
-            .bind(self.group.clone())
+            .bind(group.clone())
             .bind(topic.to_owned())
             .bind(i64::from(partition))
             .bind(next)
@@ -172,7 +179,15 @@ impl Subscription for Reader {
         Ok(())
     }
 
+    async fn close(mut self: Box<Self>) -> Result<(), BusError> {
+        self.flush().await
+    }
+
     fn start(&self) -> Positions {
         self.start.clone()
+    }
+
+    fn elsewhere(&self) -> watch::Receiver<Positions> {
+        self.elsewhere.subscribe()
     }
 }

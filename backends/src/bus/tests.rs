@@ -306,15 +306,35 @@ async fn every_topic_brings_its_dead_letters() {
     bus.check().await.unwrap();
 }
 
+async fn refused(url: &str) -> String {
+    let opened = open(url, MockClock::default().shared()).await;
+    opened.err().unwrap().to_string()
+}
+
 #[tokio::test]
 async fn an_unknown_scheme_lists_the_known_ones() {
-    let error = open("kafka://h", MockClock::default().shared())
-        .await
-        .err()
-        .unwrap()
-        .to_string();
+    let error = refused("amqp://h").await;
+    for known in ["`amqp:`", "sqlite:", "kafka:"] {
+        assert!(error.contains(known), "{error}");
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+#[tokio::test]
+async fn a_program_without_kafka_says_how_it_is_built_with_it() {
+    let error = refused("kafka://h").await;
+    assert!(error.contains("--features kafka"), "{error}");
+}
+
+#[cfg(feature = "kafka")]
+#[tokio::test]
+async fn a_kafka_address_is_looked_at_although_nobody_is_there() {
+    let error = refused("kafka://h:port").await;
+    assert!(error.contains("`h:port`"), "{error}");
+    let bus = open("kafka://127.0.0.1:1", MockClock::default().shared()).await;
+    let error = bus.unwrap().check().await.unwrap_err().to_string();
     assert!(
-        error.contains("`kafka:`") && error.contains("sqlite:"),
+        error.contains("bus.url") && error.contains("127.0.0.1:1"),
         "{error}"
     );
 }

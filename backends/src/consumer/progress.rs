@@ -9,7 +9,8 @@ use crate::bus::{Delivered, Positions};
 /// What a consumer has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// The positions after the last record applied (or sent to the dead letters) of each topic.
+    /// The positions after the last record applied (or sent to the dead letters) of each partition; where another member of
+    /// the group reads, where that one is.
     pub positions: Positions,
     /// When the log took the last record applied.
     pub last_event_at: Option<DateTime<Utc>>,
@@ -81,6 +82,20 @@ impl Reporter {
             applied.positions.pass(delivered);
             applied.last_event_at = Some(delivered.at);
             applied.failing = None;
+        });
+    }
+
+    /// Positions that were reached without a record: never back.
+    pub(super) fn reached(&self, positions: &Positions) {
+        self.0.send_if_modified(|applied| {
+            let mut moved = false;
+            for (topic, partition, next) in positions.iter() {
+                if next > applied.positions.next(topic, partition) {
+                    applied.positions.set(topic, partition, next);
+                    moved = true;
+                }
+            }
+            moved
         });
     }
 

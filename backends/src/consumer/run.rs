@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use kit::metrics::Metrics;
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Consumer, Failure, progress::Reporter};
@@ -40,7 +40,7 @@ pub(super) async fn run(
         ended = running.consume(subscription.as_mut(), target) => ended,
         () = running.meter() => Ok(()),
     };
-    if let Err(error) = subscription.flush().await {
+    if let Err(error) = subscription.close().await {
         tracing::debug!(%error, "the last positions were not stored; their records come again");
     }
     ended
@@ -60,7 +60,7 @@ impl Running<'_> {
         let Consumer {
             bus, group, start, ..
         } = self.consumer;
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::of_the_bus();
         loop {
             let connected = async {
                 let subscription = bus.subscribe(group, self.topics, start.clone()).await?;
@@ -83,7 +83,8 @@ impl Running<'_> {
         target: Positions,
     ) -> anyhow::Result<()> {
         let Consumer { name, handler, .. } = self.consumer;
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::of_the_bus();
+        let mut elsewhere = subscription.elsewhere();
         let mut ahead = Some(target);
         loop {
             if ahead
@@ -93,7 +94,15 @@ impl Running<'_> {
                 handler.caught_up().await;
                 self.reporter.caught_up();
             }
-            let delivered = match subscription.next().await {
+            let next = tokio::select! {
+                biased;
+                next = subscription.next() => next,
+                () = moved(&mut elsewhere) => {
+                    self.reporter.reached(&elsewhere.borrow_and_update());
+                    continue;
+                }
+            };
+            let delivered = match next {
                 Ok(delivered) => delivered,
                 Err(error) => {
                     self.pause(error, &mut backoff).await?;
@@ -141,7 +150,7 @@ impl Running<'_> {
         let Consumer {
             name, bus, metrics, ..
         } = self.consumer;
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::of_the_bus();
         // durable before the position moves on, else the record would be lost
         while let Err(error) = bus.publish(vec![dead_letters::of(delivered, reason)]).await {
             self.pause(error, &mut backoff).await?;
@@ -221,6 +230,14 @@ impl Running<'_> {
                 }
             }
         }
+    }
+}
+
+/// Until a position moved otherwise than by a record.
+async fn moved(elsewhere: &mut watch::Receiver<Positions>) {
+    if elsewhere.changed().await.is_err() {
+        // nobody is left who could say so
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,8 +1,9 @@
 //! What several suites need.
 
 use backends::{
-    bus::{Bus, Retention, TopicPolicy},
+    bus::{Retention, TopicPolicy},
     outbox::Message,
+    testing::{self, TestBus},
 };
 use chrono::{DateTime, Utc};
 use kit::{
@@ -14,7 +15,7 @@ use sqlx::{
     AssertSqlSafe, SqlSafeStr,
     migrate::{Migration, MigrationType, Migrator},
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 pub const TOPIC: TopicPolicy = TopicPolicy {
     name: "things-events",
@@ -79,30 +80,9 @@ pub async fn shown(metrics: &Metrics, text: &str) {
     }
 }
 
-/// A bus in a folder of its own, with both topics.
-pub struct TestBus {
-    pub bus: Arc<dyn Bus>,
-    pub clock: MockClock,
-    folder: tempfile::TempDir,
-}
-
-impl TestBus {
-    pub async fn new() -> TestBus {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = MockClock::default();
-        let bus = open_bus(&folder, &clock).await;
-        TestBus { bus, clock, folder }
-    }
-
-    /// A second handle, as another process would have.
-    pub async fn again(&self) -> Arc<dyn Bus> {
-        open_bus(&self.folder, &self.clock).await
-    }
-}
-
-async fn open_bus(folder: &tempfile::TempDir, clock: &MockClock) -> Arc<dyn Bus> {
-    let url = format!("sqlite:{}", folder.path().join("bus.db").display());
-    let bus = backends::bus::open(&url, clock.shared()).await.unwrap();
-    bus.ensure(&[TOPIC, OTHER]).await.unwrap();
-    bus
+/// An embedded log with both topics.
+pub async fn bus() -> TestBus {
+    let test = testing::sqlite_bus().await;
+    test.ensure(&[TOPIC, OTHER]).await;
+    test
 }

@@ -21,7 +21,7 @@ use proptest::prelude::*;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{TOPIC, TestBus, ids, message, none, shown};
+use crate::common::{TOPIC, bus, ids, message, none, shown};
 
 /// Passes everything on and watches how it is used.
 struct Watched {
@@ -202,7 +202,7 @@ fn payloads(log: &[Delivered]) -> Vec<usize> {
 backends::on_every_database! {
     async fn a_committed_event_is_delivered_and_leaves_the_outbox(db: TestDb) {
         db.migrate(&none()).await.unwrap();
-        let bus = TestBus::new().await;
+        let bus = bus().await;
         let watched = Watched::new(&bus.bus);
         let (stop, ids) = (CancellationToken::new(), ids(1));
         let running = relay(&db, &watched, 2, &stop, &Metrics::new());
@@ -233,7 +233,7 @@ backends::on_every_database! {
 
     async fn two_relays_never_send_at_the_same_time_and_keep_the_order_of_every_key(db: TestDb) {
         db.migrate(&none()).await.unwrap();
-        let bus = TestBus::new().await;
+        let bus = bus().await;
         let watched = Watched::new(&bus.bus);
         let stop = CancellationToken::new();
         let other = db.again().await;
@@ -267,7 +267,7 @@ backends::on_every_database! {
 
     async fn a_bus_that_fails_loses_nothing(db: TestDb) {
         db.migrate(&none()).await.unwrap();
-        let bus = TestBus::new().await;
+        let bus = bus().await;
         let watched = Watched::new(&bus.bus);
         watched.refuse.store(2, Ordering::SeqCst);
         let (stop, ids, metrics) = (CancellationToken::new(), ids(1), Metrics::new());
@@ -285,7 +285,7 @@ backends::on_every_database! {
 
     async fn what_waits_is_counted_by_store_while_the_bus_is_down_and_none_afterwards(db: TestDb) {
         db.migrate(&none()).await.unwrap();
-        let bus = TestBus::new().await;
+        let bus = bus().await;
         let watched = Watched::new(&bus.bus);
         watched.refuse.store(usize::MAX, Ordering::SeqCst);
         let (stop, ids, metrics) = (CancellationToken::new(), ids(1), Metrics::new());
@@ -302,7 +302,7 @@ backends::on_every_database! {
 
     async fn an_answer_that_got_lost_delivers_once(db: TestDb) {
         db.migrate(&none()).await.unwrap();
-        let bus = TestBus::new().await;
+        let bus = bus().await;
         let watched = Watched::new(&bus.bus);
         watched.forget.store(1, Ordering::SeqCst);
         let (stop, ids) = (CancellationToken::new(), ids(1));
@@ -317,7 +317,7 @@ backends::on_every_database! {
 
     async fn a_relay_told_to_stop_delivers_what_is_there(db: TestDb) {
         db.migrate(&none()).await.unwrap();
-        let bus = TestBus::new().await;
+        let bus = bus().await;
         let watched = Watched::new(&bus.bus);
         let (stop, ids) = (CancellationToken::new(), ids(1));
         let messages: Vec<_> = (0..600).map(|n| message(&*ids, "thing:1", n)).collect();
@@ -332,7 +332,7 @@ backends::on_every_database! {
 
     async fn what_another_process_commits_is_delivered_without_a_wake_up(db: TestDb) {
         db.migrate(&none()).await.unwrap();
-        let bus = TestBus::new().await;
+        let bus = bus().await;
         let watched = Watched::new(&bus.bus);
         let (stop, other) = (CancellationToken::new(), db.again().await);
         let running = relay(&db, &watched, 2, &stop, &Metrics::new());
@@ -354,7 +354,7 @@ proptest! {
         runtime.block_on(async {
             let db = testing::sqlite().await;
             db.migrate(&none()).await.unwrap();
-            let bus = TestBus::new().await;
+            let bus = bus().await;
             let watched = Watched::new(&bus.bus);
             let ids = ids(1);
             let (mut expected, mut n) = (Vec::new(), 0);
