@@ -1,7 +1,9 @@
-//! Files under a name, on a folder. The trait leaves room for an object store.
+//! Files under a name: in a folder, or in a bucket that speaks S3.
 
 mod folder;
 mod name;
+#[cfg(feature = "s3")]
+mod s3;
 
 use std::sync::Arc;
 
@@ -70,17 +72,24 @@ impl From<Error> for Problem {
     }
 }
 
-/// Opens `file:PATH`. The folder is made if it is missing; it belongs to one process.
+/// Opens `file:PATH`, whose folder is made if it is missing and belongs to one process, or
+/// `s3://KEY:SECRET@BUCKET/FOLDER?endpoint=URL&region=REGION`.
 pub fn open(url: &str) -> Result<Arc<dyn Files>, Error> {
     match url.split_once(':') {
         Some(("file", path)) if !path.is_empty() => Ok(Arc::new(folder::Folder::open(
             path.strip_prefix("//").unwrap_or(path),
         )?)),
         Some(("file", _)) => Err(Error::Configuration("file: needs a path".to_owned())),
+        #[cfg(feature = "s3")]
+        Some(("s3", _)) => Ok(Arc::new(s3::Bucket::open(url)?)),
+        #[cfg(not(feature = "s3"))]
+        Some(("s3", _)) => Err(Error::Configuration(
+            "s3: this program was built without it; build it with --features servers".to_owned(),
+        )),
         other => {
             let scheme = other.map_or("", |(scheme, _)| scheme);
             Err(Error::Configuration(format!(
-                "unknown scheme `{scheme}:`; known: file:"
+                "unknown scheme `{scheme}:`; known: file:, s3:"
             )))
         }
     }

@@ -42,7 +42,6 @@ fn bucket() -> Arc<dyn Files> {
 
 #[cfg(feature = "s3-tests")]
 fn rand() -> u128 {
-    use kit::ids::Ids;
     kit::ids::RandomIds::shared(kit::SystemClock::shared())
         .uuid()
         .as_u128()
