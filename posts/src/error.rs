@@ -26,6 +26,9 @@ pub enum Error {
     /// So many others change the post at this moment that this change never got its turn.
     #[error("the post is being changed by many at once")]
     Contended,
+    /// So many changes of the post wait for the bus that its document has no room for another.
+    #[error("too many changes of the post wait for the bus")]
+    Backlogged,
     /// Fields that cannot be kept (rule 13).
     #[error("some fields are not valid")]
     Invalid(FieldErrors),
@@ -93,6 +96,9 @@ impl From<Error> for Problem {
             }
             Error::Contended => {
                 Self::unavailable("busy", "The post is being changed by many at once")
+            }
+            Error::Backlogged => {
+                Self::unavailable("busy", "Too many changes of the post wait to be delivered")
             }
             Error::Invalid(errors) => {
                 let problem = Self::unprocessable("validation", "Some fields are not valid");

@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backends::bus::{Bus, Start};
-use backends::consumer;
-use backends::{Db, audit, idempotency, outbox, readiness};
+use backends::{consumer, readiness};
 use contracts::{Posts, Roster, Verifier, access, topics};
 use kit::clock::SharedClock;
 use kit::ids::SharedIds;
@@ -31,12 +30,12 @@ pub use routes::api;
 
 use crate::audience::Rules;
 use crate::routes::App;
-use crate::store::{SqlStore, Store};
+use crate::store::{Storage, Store};
 
 /// What this service needs of its host.
 pub struct Deps {
-    /// Its own database; its tables are brought up to date here.
-    pub db: Db,
+    /// Its own store, from [`store::open`]; its tables or indexes are brought up to date here.
+    pub store: Storage,
     /// Where events go and come from.
     pub bus: Arc<dyn Bus>,
     /// Who belongs to what.
@@ -66,7 +65,7 @@ pub struct Built {
 pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
     config.check()?;
     let Deps {
-        db,
+        store,
         bus,
         roster,
         verifier,
@@ -76,8 +75,9 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
     } = deps;
     bus.ensure(&[topics::POSTS_EVENTS, topics::AUTH_EVENTS])
         .await?;
-    let store: Arc<dyn Store> =
-        Arc::new(SqlStore::open(db.clone(), clock.clone(), ids.clone()).await?);
+    let (store, mut workers) = store
+        .start(bus.clone(), clock.clone(), ids, metrics.clone())
+        .await?;
     let rules = Rules::new(roster, config);
     let client: Arc<dyn Posts> = Arc::new(LocalPosts::new(store.clone(), rules.clone()));
     let routes = routes::routes(App {
@@ -86,16 +86,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         client: client.clone(),
     })?;
     let routes = access::with_verifier(routes, verifier);
-    let workers = vec![
-        outbox::relay(
-            db.clone(),
-            bus.clone(),
-            clock.clone(),
-            ids.clone(),
-            metrics.clone(),
-        ),
-        audit::chainer(db.clone(), clock.clone(), ids),
-        idempotency::sweeper(db, clock.clone()),
+    workers.extend([
         consumer::worker(
             "posts-auth-events",
             bus.clone(),
@@ -107,7 +98,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
             metrics,
         ),
         text_sweeper(store.clone(), clock),
-    ];
+    ]);
     let checks = vec![
         readiness::of_store(move || {
             let store = store.clone();

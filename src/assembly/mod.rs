@@ -259,9 +259,14 @@ impl Parts {
     }
 
     async fn posts(&mut self, roster: Arc<dyn Roster>) -> anyhow::Result<posts::Built> {
-        let url = self.plan.posts_store.clone();
+        let url = self.plan.posts_store.as_ref();
+        let url = url.context("posts.store: no store is named")?;
+        let store = posts::store::open(url).await.context("posts.store")?;
+        if let Some(db) = store.relational() {
+            self.stores.push(("posts", db.clone()));
+        }
         let deps = posts::Deps {
-            db: self.store("posts", url.as_ref()).await?,
+            store,
             bus: self.bus()?,
             roster,
             verifier: self.verifier.clone(),

@@ -1,7 +1,12 @@
 //! Where posts are kept. One method is one business step: one transaction, with its event, its audit row and, where asked
 //! for, its idempotency key; it is on disk when it returns.
 
+mod changes;
+mod keys;
+#[cfg(feature = "mongodb")]
+mod mongo;
 mod sql;
+mod storage;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,7 +15,10 @@ use contracts::events::DeleteReason;
 use contracts::{Audience, PostId, Role, UserId};
 use kit::page::Cursor;
 
+#[cfg(feature = "mongodb")]
+pub use mongo::{Mongo, MongoStore};
 pub use sql::SqlStore;
+pub use storage::{Storage, open};
 
 use crate::audience::Reader;
 use crate::error::Error;

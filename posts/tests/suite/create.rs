@@ -1,9 +1,9 @@
 //! `POST /api/posts`.
 
-use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::places::at_once;
 use crate::world::{CIVILDIY, World, admin, guardian, member, person, student, teacher};
 
 #[tokio::test]
@@ -224,7 +224,7 @@ fn keyed(key: &str) -> [(&str, &str); 1] {
 async fn sixty_four_creations_with_one_key_give_one_post() {
     let world = World::new().await;
     let (who, body) = (teacher(), json!({"title": "once", "content": "x"}));
-    let all = join_all((0..64).map(|_| {
+    let all = at_once((0..64).map(|_| {
         world.send(
             Some(&who),
             Method::POST,

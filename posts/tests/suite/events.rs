@@ -8,9 +8,10 @@ use contracts::{Role, Roles, UserId};
 use posts::AuthEvents;
 use uuid::Uuid;
 
-use crate::store::{new_post, open, reader};
+use crate::places::place;
+use crate::store::{new_post, reader};
 use contracts::clients::PageFilters;
-use posts::store::{PageQuery, Start, Store};
+use posts::store::{PageQuery, Start};
 
 fn delivered(payload: Vec<u8>) -> Delivered {
     let record = Record {
@@ -57,8 +58,8 @@ fn event(kind: UserEventKind, id: i64) -> Delivered {
 
 #[tokio::test]
 async fn a_deleted_account_takes_its_name_off_its_posts_once() {
-    let db = backends::testing::sqlite().await;
-    let (store, _) = open(&db).await;
+    let place = place().await;
+    let (store, _) = place.open(1).await;
     for i in 0..150 {
         store
             .publish(new_post(1, &format!("t{i}"), &[], &["school"]), None)
@@ -104,14 +105,14 @@ async fn a_deleted_account_takes_its_name_off_its_posts_once() {
 
 #[tokio::test]
 async fn an_event_that_cannot_be_read_is_poison_and_a_store_that_fails_is_retried() {
-    let db = backends::testing::sqlite().await;
-    let (store, _) = open(&db).await;
+    let place = place().await;
+    let (store, _) = place.open(1).await;
     let handler = AuthEvents::new(store);
     assert!(matches!(
         handler.apply(&delivered(b"x".to_vec())).await,
         Err(Failure::Poison(_))
     ));
-    db.close().await.unwrap();
+    place.goes_away().await;
     assert!(matches!(
         handler.apply(&event(UserEventKind::Deleted, 1)).await,
         Err(Failure::Retry(_))

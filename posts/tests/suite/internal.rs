@@ -298,7 +298,7 @@ async fn public_posts_are_on_no_page_while_public_does_not_exist() {
         filters: PageFilters::default(),
     };
     assert_eq!(open.client.page(&query).await.unwrap().items.len(), 1);
-    let closed = World::on(open.db, &[]).await;
+    let closed = World::on(open.place, &[]).await;
     assert!(closed.client.page(&query).await.unwrap().items.is_empty());
     assert!(closed.titles(Some(&student()), "").await.is_empty());
     assert_eq!(

@@ -6,9 +6,14 @@ mod create;
 mod delete;
 mod edit;
 mod events;
+#[cfg(feature = "mongodb-tests")]
+mod gate;
 mod internal;
 mod list;
+#[cfg(feature = "mongodb-tests")]
+mod mongo;
 mod paging;
+mod places;
 mod read;
 mod store;
 mod whole;

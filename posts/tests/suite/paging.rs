@@ -3,11 +3,12 @@
 use contracts::clients::PageFilters;
 use contracts::{Audience, PostId, UserId};
 use posts::audience::Reader;
-use posts::store::{PageQuery, SqlStore, Start, Store};
+use posts::store::{PageQuery, Start, Store};
 use posts::{Post, Text};
 use proptest::prelude::*;
 
-use crate::store::{edit, new_post, open, reader, removal};
+use crate::places::Place;
+use crate::store::{edit, new_post, reader, removal};
 
 const AUDIENCES: [&str; 4] = ["school", "role:student", "user:7", "role:member"];
 const TAGS: [&str; 3] = ["a", "b", "c"];
@@ -109,7 +110,7 @@ impl Look {
 }
 
 /// Takes the step in the store and in the model, which is in the order of publishing.
-async fn take(store: &SqlStore, model: &mut Vec<Post>, step: &Step) {
+async fn take(store: &dyn Store, model: &mut Vec<Post>, step: &Step) {
     match step {
         Step::Publish {
             author,
@@ -159,16 +160,11 @@ fn shown(model: &[Post], look: &Look) -> Vec<PostId> {
         .collect()
 }
 
-async fn run(
-    db: backends::testing::TestDb,
-    before: Vec<Step>,
-    during: Vec<Step>,
-    looks: Vec<Look>,
-) {
-    let (store, _) = open(&db).await;
+async fn run(place: Place, before: Vec<Step>, during: Vec<Step>, looks: Vec<Look>) {
+    let (store, _) = place.open(1).await;
     let mut model = Vec::new();
     for step in &before {
-        take(&store, &mut model, step).await;
+        take(&*store, &mut model, step).await;
     }
     for look in &looks {
         let expected = shown(&model, look);
@@ -212,7 +208,7 @@ async fn run(
         let Some(next) = page.next() else { break };
         start = Start::After(next);
         if let Some(step) = steps.next().filter(|step| !matches!(step, Step::Move(..))) {
-            take(&store, &mut model, step).await;
+            take(&*store, &mut model, step).await;
         }
     }
     let at_last = shown(&model, &look);
@@ -233,7 +229,7 @@ async fn run(
     );
 }
 
-fn property(open: impl AsyncFn() -> backends::testing::TestDb) {
+fn property(open: impl AsyncFn() -> Place) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -257,11 +253,17 @@ fn property(open: impl AsyncFn() -> backends::testing::TestDb) {
 
 #[test]
 fn pages_by_cursor_and_by_skip_show_what_a_naive_model_shows_on_sqlite() {
-    property(async || backends::testing::sqlite().await);
+    property(async || Place::sqlite().await);
 }
 
 #[cfg(feature = "postgres-tests")]
 #[test]
 fn pages_by_cursor_and_by_skip_show_what_a_naive_model_shows_on_postgres() {
-    property(async || backends::testing::postgres().await);
+    property(async || Place::postgres().await);
+}
+
+#[cfg(feature = "mongodb-tests")]
+#[test]
+fn pages_by_cursor_and_by_skip_show_what_a_naive_model_shows_on_mongodb() {
+    property(async || Place::Mongo(crate::mongo::TestMongo::new().await));
 }

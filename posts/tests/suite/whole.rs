@@ -99,7 +99,7 @@ async fn what_happened_to_a_post_is_on_the_bus_in_its_order() {
 async fn a_store_that_is_gone_is_503_and_never_an_empty_list() {
     let world = World::new().await;
     let id = world.publish(&teacher(), "a", &["school"]).await;
-    world.db.close().await.unwrap();
+    world.place.goes_away().await;
     for answer in [
         world.get(Some(&teacher()), "/api/posts").await,
         world

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use backends::bus::Bus;
-use backends::testing::TestDb;
 use contracts::{
     Audience, Duty, Posts, Role, Roles, RolesOnly, Roster, UserId, Verified, Verifier,
 };
@@ -20,10 +19,12 @@ use kit::token::{Claims, KeyRing, TokenKind};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::places::{Place, place};
+
 /// The service and what it stands on.
 pub struct World {
     pub router: Router,
-    pub db: TestDb,
+    pub place: Place,
     pub clock: MockClock,
     pub roster: TestRoster,
     pub client: Arc<dyn Posts>,
@@ -62,11 +63,11 @@ impl World {
     }
 
     pub async fn with(changes: &[(&str, &str)]) -> Self {
-        Self::on(backends::testing::sqlite().await, changes).await
+        Self::on(place().await, changes).await
     }
 
     /// Over a store there is.
-    pub async fn on(db: TestDb, changes: &[(&str, &str)]) -> Self {
+    pub async fn on(place: Place, changes: &[(&str, &str)]) -> Self {
         let bus_dir = tempfile::tempdir().unwrap();
         let clock = MockClock::default();
         let bus = backends::bus::open(
@@ -81,7 +82,7 @@ impl World {
         let built = posts::build(
             config(changes),
             posts::Deps {
-                db: (*db).clone(),
+                store: place.storage().await,
                 bus: bus.clone(),
                 roster: Arc::new(roster.clone()),
                 verifier: Verifier::new(keys.clone(), clock.shared()),
@@ -97,7 +98,7 @@ impl World {
             bus,
             workers: built.service.workers,
             table: built.service.routes.table,
-            db,
+            place,
             clock,
             roster,
             client: built.client,
@@ -200,30 +201,12 @@ impl World {
 
     /// Events in the outbox as (type, data), oldest first.
     pub async fn events(&self) -> Vec<(String, Value)> {
-        outbox(&self.db).await
+        self.place.outbox().await
     }
 }
 
 fn claims() -> Claims {
     serde_json::from_value(json!({"iss": "schoolyard", "aud": "schoolyard", "sub": "", "roles": [], "iat": 0, "exp": 0})).unwrap()
-}
-
-/// Events in the outbox as (type, data), oldest first.
-pub async fn outbox(db: &backends::Db) -> Vec<(String, Value)> {
-    let rows: Vec<(Vec<u8>,)> = db
-        .query("SELECT payload FROM outbox ORDER BY seq")
-        .all()
-        .await
-        .unwrap();
-    rows.into_iter()
-        .map(|(payload,)| {
-            let mut value: Value = serde_json::from_slice(&payload).unwrap();
-            (
-                value["event_type"].as_str().unwrap().to_owned(),
-                value["data"].take(),
-            )
-        })
-        .collect()
 }
 
 /// What came back.

@@ -1,39 +1,22 @@
 //! Changing and ending a post. The version it was read at is part of the statement, so that of two who read the same one
 //! wins, on either database.
 
-use backends::audit::{self, Entry};
 use backends::db::Tx;
-use backends::outbox;
-use chrono::{DateTime, TimeDelta, Utc};
-use contracts::events::{DeleteReason, PostDeleted, PostEvent};
-use contracts::{PostId, Role};
-use serde_json::{Value, json};
+use backends::{audit, outbox};
+use contracts::PostId;
+use contracts::events::PostEvent;
 use sqlx::types::Json;
 
 use super::SqlStore;
 use super::publish::insert_keys;
-use super::rows::{key_list, keys};
+use super::rows::key_list;
 use crate::error::Error;
 use crate::model::Post;
-use crate::store::{Actor, Edit, Removal};
-
-/// How long a pupil's deleted text is kept for safeguarding (rule 12).
-const KEPT: TimeDelta = TimeDelta::days(90);
+use crate::store::keys::keys;
+use crate::store::{Edit, Removal, changes};
 
 pub(super) async fn edit(store: &SqlStore, read: &Post, edit: Edit) -> Result<Option<Post>, Error> {
-    let at = store.clock.now().max(read.updated_at);
-    let post = Post {
-        moderation: edit.moderation(at).or_else(|| read.moderation.clone()),
-        title: edit.text.title,
-        content: edit.text.content,
-        tags: edit.text.tags,
-        audience: edit.text.audience,
-        version: read.version + 1,
-        updated_at: at,
-        edited_at: Some(at),
-        edited_by: edit.actor.user,
-        ..read.clone()
-    };
+    let post = changes::edited(read, &edit, store.clock.now());
     let mut tx = store.db.begin().await?;
     let changed = tx
         .query(
@@ -46,7 +29,7 @@ pub(super) async fn edit(store: &SqlStore, read: &Post, edit: Edit) -> Result<Op
         .bind(post.content.clone())
         .bind(Json(post.tags.clone()))
         .bind(Json(post.audience.clone()))
-        .bind(at)
+        .bind(post.updated_at)
         .bind(post.edited_by.0)
         .bind(post.moderation.clone().map(Json))
         .execute()
@@ -56,10 +39,7 @@ pub(super) async fn edit(store: &SqlStore, read: &Post, edit: Edit) -> Result<Op
         return Ok(None);
     }
     keep_revision(&mut tx, read).await?;
-    let (had, has) = (
-        keys(read.user_id, &read.tags, &read.audience),
-        keys(post.user_id, &post.tags, &post.audience),
-    );
+    let (had, has) = (keys(read), keys(&post));
     delete_keys(
         &mut tx,
         read,
@@ -77,22 +57,18 @@ pub(super) async fn edit(store: &SqlStore, read: &Post, edit: Edit) -> Result<Op
             .collect::<Vec<_>>(),
     )
     .await?;
-    outbox::put(
-        &mut tx,
-        &PostEvent::state(&post.state(), store.ids.uuid(), at),
-    )
-    .await?;
-    if let Some(reason) = edit.reason {
-        let after = json!({"version": post.version, "audience": post.audience, "reason": reason});
-        put_audit(store, &mut tx, &edit.actor, "post.edited", read, after, at).await?;
+    let event = PostEvent::state(&post.state(), store.ids.uuid(), post.updated_at);
+    outbox::put(&mut tx, &event).await?;
+    if let Some(entry) = changes::edit_entry(read, &edit, &post, &*store.ids) {
+        audit::put(&mut tx, entry).await?;
     }
     tx.commit().await?;
     Ok(Some(post))
 }
 
 pub(super) async fn remove(store: &SqlStore, read: &Post, removal: Removal) -> Result<bool, Error> {
-    let at = store.clock.now().max(read.updated_at);
-    let keep_text = read.author_role == Role::Student && removal.ground != DeleteReason::Erasure;
+    let ended = changes::ended(read, &removal, store.clock.now());
+    let keep_text = ended.text_until.is_some();
     let mut tx = store.db.begin().await?;
     let sql = if keep_text {
         "UPDATE posts SET state = 'deleted', version = version + 1, updated_at = $3, deleted_at = $3, text_until = $4 \
@@ -105,8 +81,8 @@ pub(super) async fn remove(store: &SqlStore, read: &Post, removal: Removal) -> R
         .query(sql)
         .bind(read.id.0.to_vec())
         .bind(read.version)
-        .bind(at)
-        .bind(keep_text.then(|| at + KEPT))
+        .bind(ended.at)
+        .bind(ended.text_until)
         .execute()
         .await?;
     if changed == 0 {
@@ -116,31 +92,11 @@ pub(super) async fn remove(store: &SqlStore, read: &Post, removal: Removal) -> R
     if !keep_text {
         delete_revisions(&mut tx, read.id).await?;
     }
-    delete_keys(
-        &mut tx,
-        read,
-        keys(read.user_id, &read.tags, &read.audience),
-    )
-    .await?;
-    let gone = PostDeleted {
-        post_id: read.id,
-        user_id: read.user_id,
-        version: read.version + 1,
-        reason: removal.ground,
-    };
-    outbox::put(&mut tx, &PostEvent::deleted(&gone, store.ids.uuid(), at)).await?;
-    let after =
-        json!({"version": gone.version, "ground": removal.ground, "reason": removal.reason});
-    put_audit(
-        store,
-        &mut tx,
-        &removal.actor,
-        "post.deleted",
-        read,
-        after,
-        at,
-    )
-    .await?;
+    delete_keys(&mut tx, read, keys(read)).await?;
+    let event = PostEvent::deleted(&ended.event, store.ids.uuid(), ended.at);
+    outbox::put(&mut tx, &event).await?;
+    let entry = changes::removal_entry(read, &removal, &ended, &*store.ids);
+    audit::put(&mut tx, entry).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -187,28 +143,4 @@ async fn delete_revisions(tx: &mut Tx, post: PostId) -> Result<(), Error> {
         .execute()
         .await?;
     Ok(())
-}
-
-/// What is written down never holds the text. The reason is a person's own words, which may name somebody: it is kept where
-/// it can be erased (spec/privacy-audit.md rule 6).
-async fn put_audit(
-    store: &SqlStore,
-    tx: &mut Tx,
-    actor: &Actor,
-    action: &str,
-    read: &Post,
-    after: Value,
-    at: DateTime<Utc>,
-) -> Result<(), Error> {
-    let entry = Entry {
-        actor: Some(actor.user.0),
-        before: Some(
-            json!({"version": read.version, "author": read.user_id, "audience": read.audience}),
-        ),
-        after: Some(after),
-        from: actor.from.clone(),
-        request_id: actor.request_id.clone(),
-        ..Entry::of(action, format!("post:{}", read.id), at, &*store.ids)
-    };
-    Ok(audit::put(tx, entry).await?)
 }

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use backends::db::Db;
 use chrono::{DateTime, Utc};
 use contracts::PostId;
-use contracts::clients::PageFilters;
 
-use super::rows::{COLUMNS, Row, author_key, tag_key};
+use super::rows::{COLUMNS, Row};
 use crate::audience::Reader;
 use crate::error::Error;
 use crate::model::Post;
+use crate::store::keys::{Selection, reach};
 use crate::store::{PageQuery, Posts, Start};
 
 /// More keys than this share one branch of the query, which is right but sorts what it finds; SQLite takes 500 branches.
@@ -61,7 +61,7 @@ pub(super) async fn page(db: &Db, query: &PageQuery) -> Result<Posts, Error> {
 
 /// The query of a page with one post more than asked for, which says whether another page follows.
 pub(super) fn page_sql(query: &PageQuery) -> (Sql, String) {
-    let Selection { driver, also } = selection(&query.reader, &query.filters);
+    let Selection { driver, also } = Selection::of(&query.reader, &query.filters);
     let mut sql = Sql::default();
     let mut bounds = String::new();
     let skip = match &query.start {
@@ -125,48 +125,6 @@ pub(super) fn page_sql(query: &PageQuery) -> (Sql, String) {
     (sql, text)
 }
 
-/// Sets of keys: a post is wanted if it has a key of each set. The driver is read in order, the others are looked up.
-#[derive(Debug, PartialEq, Eq)]
-struct Selection {
-    driver: Vec<String>,
-    also: Vec<Vec<String>>,
-}
-
-fn selection(reader: &Reader, filters: &PageFilters) -> Selection {
-    let mut sets: Vec<Vec<String>> = Vec::new();
-    let mut in_reach = false;
-    if let Some(tag) = &filters.tag {
-        sets.push(vec![tag_key(tag)]);
-    }
-    if let Some(author) = filters.user_id {
-        sets.push(vec![author_key(author)]);
-        in_reach = reader.user == Some(author);
-    }
-    if let Some(audience) = filters.audience {
-        sets.push(vec![audience.to_string()]);
-        // An audience the reader does not read shows their own posts in it and no others', whoever else they are for.
-        if reader.audiences.contains(&audience) {
-            in_reach = true;
-        } else if !in_reach {
-            sets.push(reader.user.map(author_key).into_iter().collect());
-            in_reach = true;
-        }
-    }
-    if !in_reach {
-        sets.push(reach(reader));
-    }
-    let driver = sets.remove(0);
-    Selection { driver, also: sets }
-}
-
-/// The keys of everything in reach.
-fn reach(reader: &Reader) -> Vec<String> {
-    let own = reader.user.map(author_key);
-    own.into_iter()
-        .chain(reader.audiences.iter().map(ToString::to_string))
-        .collect()
-}
-
 /// Values in the order in which they are bound.
 #[derive(Default)]
 pub(super) struct Sql {
@@ -217,6 +175,7 @@ impl Sql {
 #[cfg(test)]
 mod tests {
     use backends::testing::TestDb;
+    use contracts::clients::PageFilters;
     use contracts::{Audience, Role, UserId};
     use kit::clock::MockClock;
     use kit::ids::SeededIds;

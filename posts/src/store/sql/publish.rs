@@ -8,11 +8,12 @@ use contracts::PostId;
 use contracts::events::PostEvent;
 use sqlx::types::Json;
 
-use super::rows::{self, key_rows};
+use super::rows::key_rows;
 use super::{SqlStore, page};
 use crate::error::Error;
 use crate::model::{PUBLISHED, Post};
-use crate::store::{NewPost, Once};
+use crate::store::keys::keys;
+use crate::store::{NewPost, Once, changes};
 
 pub(super) async fn publish(
     store: &SqlStore,
@@ -35,30 +36,9 @@ pub(super) async fn publish(
     }
     let id = PostId(store.ids.object_id());
     let at = next_time(&mut tx, store.clock.now()).await?;
-    let post = Post {
-        id,
-        user_id: new.user_id,
-        username: new.username,
-        author_role: new.author_role,
-        title: new.title,
-        content: new.content,
-        tags: new.tags,
-        audience: new.audience,
-        version: 1,
-        created_at: at,
-        updated_at: at,
-        published_at: at,
-        edited_at: None,
-        edited_by: new.user_id,
-        moderation: None,
-    };
+    let post = changes::published(new, id, at);
     insert(&mut tx, &post).await?;
-    insert_keys(
-        &mut tx,
-        &post,
-        &rows::keys(post.user_id, &post.tags, &post.audience),
-    )
-    .await?;
+    insert_keys(&mut tx, &post, &keys(&post)).await?;
     outbox::put(
         &mut tx,
         &PostEvent::state(&post.state(), store.ids.uuid(), at),

@@ -1,4 +1,4 @@
-//! How a post stands in its row, and under which keys it is found.
+//! How a post stands in its row.
 
 use chrono::{DateTime, Utc};
 use contracts::{Audience, PostId, UserId};
@@ -68,25 +68,6 @@ fn unreadable(column: &str) -> Error {
     Error::Problem(kit::problem::Problem::internal(anyhow::anyhow!(
         "the column posts.{column} cannot be read"
     )))
-}
-
-/// The key of everything by an author.
-pub(super) fn author_key(user: UserId) -> String {
-    format!("@{user}")
-}
-
-/// The key of everything with a tag. Audience keys begin with a letter, so the three kinds never meet.
-pub(super) fn tag_key(tag: &str) -> String {
-    format!("#{tag}")
-}
-
-/// Every key a post is found under.
-pub(super) fn keys(user: UserId, tags: &[String], audience: &[Audience]) -> Vec<String> {
-    let audience = audience.iter().map(Audience::to_string);
-    std::iter::once(author_key(user))
-        .chain(audience)
-        .chain(tags.iter().map(|tag| tag_key(tag)))
-        .collect()
 }
 
 /// `$3,$4..`: a list of keys bound from `$3` on.

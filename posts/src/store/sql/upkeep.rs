@@ -1,16 +1,16 @@
 //! What time and other services demand of posts.
 
-use backends::audit::{self, Entry};
-use backends::outbox;
+use backends::{audit, outbox};
 use chrono::{DateTime, Utc};
 use contracts::UserId;
 use contracts::events::PostEvent;
-use serde_json::json;
 
 use super::SqlStore;
-use super::rows::{COLUMNS, Row, author_key};
+use super::rows::{COLUMNS, Row};
 use crate::error::Error;
 use crate::model::{FORMER_MEMBER, Post};
+use crate::store::changes;
+use crate::store::keys::author_key;
 
 /// Deleted texts dropped in one transaction: other writers wait for as long.
 const BATCH: i64 = 200;
@@ -36,26 +36,20 @@ pub(super) async fn forget_author(
     let found = rows.len() as u32;
     for row in rows {
         let read = Post::try_from(row)?;
-        let at = now.max(read.updated_at);
-        let post = Post {
-            username: FORMER_MEMBER.to_owned(),
-            version: read.version + 1,
-            updated_at: at,
-            ..read
-        };
+        let post = changes::forgotten(&read, now);
         let changed = tx
             .query("UPDATE posts SET username = $3, version = version + 1, updated_at = $4 WHERE id = $1 AND version = $2 AND state = 'published'")
             .bind(post.id.0.to_vec())
             .bind(read.version)
             .bind(FORMER_MEMBER)
-            .bind(at)
+            .bind(post.updated_at)
             .execute()
             .await?;
         // One that is edited at this moment is found again by the next call.
         if changed == 1 {
             outbox::put(
                 &mut tx,
-                &PostEvent::state(&post.state(), store.ids.uuid(), at),
+                &PostEvent::state(&post.state(), store.ids.uuid(), post.updated_at),
             )
             .await?;
         }
@@ -87,11 +81,7 @@ pub(super) async fn drop_texts(store: &SqlStore, now: DateTime<Utc>) -> Result<u
                 .execute()
                 .await?;
         }
-        // spec/privacy-audit.md rule 14: what retention removes is written down, with its count.
-        let entry = Entry {
-            after: Some(json!({ "texts": posts.len() })),
-            ..Entry::of("retention.applied", "posts:deleted_texts", now, &*store.ids)
-        };
+        let entry = changes::retention_entry(posts.len(), now, &*store.ids);
         audit::put(&mut tx, entry).await?;
         tx.commit().await?;
         dropped += posts.len() as u64;

@@ -1,0 +1,141 @@
+//! A gate before a server: everything goes through it until it is shut, after a number of writes if that is asked for. To
+//! whoever is behind it that is the server going away; to the server it is a process that was killed between two writes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+/// A gate on a port of its own.
+pub struct Gate {
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+struct State {
+    shut: CancellationToken,
+    /// Writes that may still pass; `None`: as many as come.
+    left: Mutex<Option<usize>>,
+}
+
+impl Gate {
+    /// Before the server at this address.
+    pub async fn to(server: &str) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State {
+            shut: CancellationToken::new(),
+            left: Mutex::new(None),
+        });
+        let server = server.to_owned();
+        let serving = state.clone();
+        tokio::spawn(async move {
+            let accepting = async {
+                while let Ok((client, _)) = listener.accept().await {
+                    tokio::spawn(pass(client, server.clone(), serving.clone()));
+                }
+            };
+            serving.shut.run_until_cancelled(accepting).await;
+        });
+        Self { address, state }
+    }
+
+    /// Nothing passes any more.
+    pub fn shut(&self) {
+        self.state.shut.cancel();
+    }
+
+    /// So many writes pass from now on; the next one does not, and nothing after it.
+    pub fn allow(&self, writes: usize) {
+        *self.state.left.lock() = Some(writes);
+    }
+
+    pub fn is_shut(&self) -> bool {
+        self.state.shut.is_cancelled()
+    }
+
+    /// Until it is shut.
+    pub async fn closed(&self) {
+        self.state.shut.cancelled().await;
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.shut();
+    }
+}
+
+async fn pass(client: TcpStream, server: String, state: Arc<State>) {
+    let Ok(server) = TcpStream::connect(server).await else {
+        return;
+    };
+    // As the driver does: a command is one small packet.
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (from_client, mut to_client) = client.into_split();
+    let (mut from_server, to_server) = server.into_split();
+    let both = async {
+        tokio::select! {
+            () = requests(from_client, to_server, &state) => {}
+            _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+        }
+    };
+    state.shut.run_until_cancelled(both).await;
+}
+
+async fn requests(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, state: &State) {
+    loop {
+        let mut length = [0; 4];
+        if client.read_exact(&mut length).await.is_err() {
+            return;
+        }
+        let mut message = vec![0; u32::from_le_bytes(length) as usize];
+        message[..4].copy_from_slice(&length);
+        if client.read_exact(&mut message[4..]).await.is_err() {
+            return;
+        }
+        if is_write(&message) && !state.takes_a_write() {
+            state.shut.cancel();
+            return;
+        }
+        if server.write_all(&message).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl State {
+    fn takes_a_write(&self) -> bool {
+        let mut left = self.left.lock();
+        match left.as_mut() {
+            None => true,
+            Some(0) => false,
+            Some(writes) => {
+                *writes -= 1;
+                true
+            }
+        }
+    }
+}
+
+/// Whether a message of the wire is a command that writes: its name is the first key of the body, which follows the header
+/// (16 bytes), the flags (4), the kind of the section (1), the length of the document (4) and the type of the field (1).
+fn is_write(message: &[u8]) -> bool {
+    const OP_MSG: [u8; 4] = 2013_u32.to_le_bytes();
+    if message.get(12..16) != Some(&OP_MSG[..]) {
+        return false;
+    }
+    let name = message.get(26..).unwrap_or_default();
+    [
+        &b"insert\0"[..],
+        b"update\0",
+        b"delete\0",
+        b"findAndModify\0",
+    ]
+    .iter()
+    .any(|write| name.starts_with(write))
+}
