@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 mod bare;
+mod flat;
 mod latency;
 mod measure;
 mod report;

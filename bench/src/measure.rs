@@ -9,6 +9,7 @@ use reqwest::header::AUTHORIZATION;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::flat::flat;
 use crate::latency;
 use crate::server::{Server, Setup, admin};
 use crate::wrk::{Load, Round};
@@ -64,6 +65,7 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
     let mut rows = vec![validate(extent)?];
     rows.extend(stream(extent, &mut alone)?);
     rows.extend(posts(extent, &mut alone)?);
+    rows.extend(flat(extent)?);
     seen(&mut alone)?;
     login(&mut alone)?;
     busy_logins(extent, &mut alone)?;
@@ -104,7 +106,8 @@ fn interleaved(
     Ok((a, b))
 }
 
-fn get(extent: &Extent, url: &str, token: &str) -> anyhow::Result<Round> {
+/// A round of GET requests.
+pub fn get(extent: &Extent, url: &str, token: &str) -> anyhow::Result<Round> {
     Load {
         url,
         token,
@@ -154,7 +157,8 @@ fn validate(extent: &Extent) -> anyhow::Result<Row> {
     })
 }
 
-fn school(
+/// A school with an administrator, and the token of one who signed in.
+pub fn school(
     env: Vec<(String, String)>,
     preload: Option<PathBuf>,
 ) -> anyhow::Result<(Server, String)> {
@@ -506,7 +510,8 @@ fn client() -> anyhow::Result<reqwest::Client> {
     Ok(reqwest::Client::builder().no_proxy().build()?)
 }
 
-fn block<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+/// Runs it to its end.
+pub fn block<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -525,7 +530,8 @@ fn fetch(url: &str, token: &str) -> anyhow::Result<Vec<u8>> {
     })
 }
 
-fn post(url: &str, token: Option<&str>, body: &Value) -> anyhow::Result<Value> {
+/// Posts JSON and reads JSON.
+pub fn post(url: &str, token: Option<&str>, body: &Value) -> anyhow::Result<Value> {
     block(async {
         let mut request = client()?.post(url).json(body);
         if let Some(token) = token {
