@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod conditional;
 pub mod config;
+pub mod consul;
 pub mod extract;
 pub mod ids;
 pub mod metrics;

@@ -1,0 +1,15 @@
+//! Consul: a directory of who answers where, and a small store of keys.
+//!
+//! [`KeyValue`] and [`Catalog`] are what the rest of the program asks of it.
+
+mod catalog;
+mod error;
+mod following;
+mod index;
+mod key_value;
+
+pub use catalog::{Catalog, HealthCheck, Instance, Instances, Registration};
+pub use error::ConsulError;
+pub use following::Following;
+pub use index::Index;
+pub use key_value::{KeyValue, Listing, MOST_OPERATIONS, Operation, Pair};
