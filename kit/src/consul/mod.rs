@@ -1,12 +1,14 @@
 //! Consul: a directory of who answers where, and a small store of keys.
 //!
-//! [`KeyValue`] and [`Catalog`] are what the rest of the program asks of it.
+//! [`KeyValue`] and [`Catalog`] are what the rest of the program asks of it;
+//! [`MemoryConsul`](memory::MemoryConsul) is one in this process, for tests.
 
 mod catalog;
 mod error;
 mod following;
 mod index;
 mod key_value;
+pub mod memory;
 
 pub use catalog::{Catalog, HealthCheck, Instance, Instances, Registration};
 pub use error::ConsulError;
