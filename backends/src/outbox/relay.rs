@@ -166,7 +166,7 @@ impl<O: Outbox> Relay<O> {
             None => return Ok(Step::Elsewhere),
         }
         let asked = Instant::now();
-        let held = self.outbox.remove(&places, self.claim()).await?;
+        let held = self.outbox.discard(&places, self.claim()).await?;
         self.held_until = held.then_some(asked + LEASE);
         Ok(Step::Sent(places.len()))
     }

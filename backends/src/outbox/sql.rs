@@ -91,7 +91,7 @@ impl Outbox for Db {
 
     /// In one transaction with the renewal of the lease. Relaxed: a deletion lost in a power cut means that the events are
     /// sent again, and taken once.
-    async fn remove(&self, places: &[i64], claim: Claim<'_>) -> Result<bool, Error> {
+    async fn discard(&self, places: &[i64], claim: Claim<'_>) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
         let held =
             lease::take_in(&mut tx, LEASE_NAME, claim.holder, claim.duration, claim.now).await?;

@@ -37,5 +37,5 @@ pub trait Outbox: Clone + Send + Sync + 'static {
 
     /// Removes what the bus has and renews the lease; whether it is still held. Need not be durable: what stays is sent
     /// again, and taken once.
-    async fn remove(&self, places: &[Self::Place], claim: Claim<'_>) -> Result<bool, Error>;
+    async fn discard(&self, places: &[Self::Place], claim: Claim<'_>) -> Result<bool, Error>;
 }
