@@ -1,9 +1,13 @@
-//! Requests that count only under a condition: `If-Match` (RFC 9110 section 13.1.1) and `Idempotency-Key`.
+//! Requests that count only under a condition: `If-Match` and `If-None-Match` (RFC 9110 sections 13.1.1 and 13.1.2) and
+//! `Idempotency-Key`.
+
+use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use http::header::{ETAG, IF_MATCH};
+use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
 use crate::routes::{Argument, Description};
@@ -20,6 +24,16 @@ const KEY_MAX: usize = 200;
 pub fn etag(version: i64) -> HeaderValue {
     HeaderValue::try_from(format!("\"v{version}\""))
         .expect("digits and quotes are visible characters")
+}
+
+/// The strong entity tag of an answer's bytes: equal bytes have equal tags, and others have others.
+///
+/// # Panics
+/// Never: hexadecimal digits and quotes are visible characters.
+#[must_use]
+pub fn etag_of(bytes: &[u8]) -> HeaderValue {
+    let hash = hex::encode(&Sha256::digest(bytes)[..16]);
+    HeaderValue::try_from(format!("\"{hash}\"")).expect("digits and quotes are visible characters")
 }
 
 /// What `If-Match` demands; nothing where it is absent.
@@ -92,6 +106,51 @@ impl Argument for IfMatch {
             "If-Match",
             false,
             "The ETag the change is made to; any other version is 412 `stale`",
+        );
+    }
+}
+
+/// What the client has already, as `If-None-Match` says; nothing where it is absent or no text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IfNoneMatch(Vec<String>);
+
+impl IfNoneMatch {
+    /// Reads it; the header may stand more than once.
+    #[must_use]
+    pub fn read(headers: &HeaderMap) -> Self {
+        let values = headers.get_all(IF_NONE_MATCH).iter();
+        let tags = values
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|tag| tag.trim().to_owned());
+        Self(tags.collect())
+    }
+
+    /// Whether the client has the answer with this tag, so that 304 says all. Tags are compared weakly: a proxy that
+    /// compressed the answer has made its tag a weak one.
+    #[must_use]
+    pub fn has(&self, tag: &HeaderValue) -> bool {
+        self.0.iter().any(|known| {
+            let known = known.strip_prefix("W/").unwrap_or(known);
+            known == "*" || known.as_bytes() == tag.as_bytes()
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::read(&parts.headers))
+    }
+}
+
+impl Argument for IfNoneMatch {
+    fn describe(description: &mut Description) {
+        description.header(
+            "If-None-Match",
+            false,
+            "The ETag of the answer the client has: 304 without a body while that is the answer",
         );
     }
 }
@@ -173,6 +232,27 @@ mod tests {
             let condition = IfMatch::read(&headers("if-match", &values)).unwrap();
             assert_eq!(condition.fits(3), fits, "{values:?}");
             assert_eq!(condition.is_given(), !values.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_answer_is_had_by_its_tag_strong_or_weak_and_by_no_other() {
+        let tag = etag_of(b"an answer");
+        assert_ne!(tag, etag_of(b"another"));
+        let text = tag.to_str().unwrap();
+        for (values, has) in [
+            (vec![], false),
+            (vec![text], true),
+            (vec![&*format!("W/{text}")], true),
+            (vec![&*format!("\"v1\", {text}")], true),
+            (vec!["\"v1\"", text], true),
+            (vec!["*"], true),
+            (vec!["\"v1\""], false),
+            (vec![text.trim_matches('"')], false),
+            (vec![""], false),
+        ] {
+            let known = IfNoneMatch::read(&headers("if-none-match", &values));
+            assert_eq!(known.has(&tag), has, "{values:?}");
         }
     }
 
