@@ -32,6 +32,9 @@ pub enum Command {
     /// Look at what could not be applied, give it a second chance, or let it go.
     #[command(subcommand)]
     Dlq(Dlq),
+    /// Look after the activity stream of the running server: build it anew, or compare it with the posts.
+    #[command(subcommand)]
+    Feed(Feed),
     /// Look at the settings, check them, or start a file with fresh secrets.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -110,6 +113,23 @@ pub struct Chosen {
     /// Say what would be done, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `feed`
+#[derive(Debug, Subcommand)]
+pub enum Feed {
+    /// Build the stream anew from the posts and the events, beside the one that is shown, and show it when it is whole.
+    ///
+    /// Readers notice nothing but a `reset` on their live streams. Shows how far it is; interrupted, the server goes on with it.
+    Rebuild,
+    /// Compare every window of the stream with the posts it is made of, and say what differs; exit code 1 if something does.
+    ///
+    /// Writes may go on meanwhile. No text of a post is printed.
+    Verify {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `config`

@@ -6,4 +6,5 @@ pub mod commands;
 pub mod control;
 pub mod data_dir;
 pub mod demo;
+pub mod progress;
 pub mod settings;

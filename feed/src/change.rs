@@ -3,16 +3,42 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use contracts::clients::ExportRow;
 use contracts::events::{self, ForeignPost, PostEvent, PostState, ProfileEvent, UserEvent};
 use contracts::{Audience, PostId, Role, Roles, UserId};
 
 /// Decides which of two changes of one aggregate is the later (spec/feed.md rules 1 and 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Order {
+    /// Whether the owner of the posts says it. What is the owner's is not a foreign producer's to change: pages from the
+    /// owner would show something else than pages from here.
+    pub owned: bool,
     /// The owner's version; of a foreign message its time in milliseconds.
     pub version: i64,
     /// Between foreign messages of one millisecond: deleted > updated > created. Ours need none.
     pub rank: u8,
+}
+
+impl Order {
+    /// Of the owner's version.
+    #[must_use]
+    pub fn owned(version: i64) -> Self {
+        Self {
+            owned: true,
+            version,
+            rank: 0,
+        }
+    }
+
+    /// Of a foreign message.
+    #[must_use]
+    pub fn foreign(version: i64, rank: u8) -> Self {
+        Self {
+            owned: false,
+            version,
+            rank,
+        }
+    }
 }
 
 /// How a post's state came here.
@@ -113,15 +139,25 @@ impl Change {
     /// A state of one of our own posts.
     #[must_use]
     pub fn owned(post: PostState, arrived: DateTime<Utc>, source: Source) -> Self {
-        let order = Order {
-            version: post.version,
-            rank: 0,
-        };
+        let order = Order::owned(post.version);
         Self::Post {
             post: Box::new(post),
             order,
             arrived,
             source,
+        }
+    }
+
+    /// What a row of the owner's export says.
+    #[must_use]
+    pub fn exported(row: ExportRow, began: DateTime<Utc>) -> Self {
+        match row {
+            ExportRow::Post(post) => Self::owned(post, began, Source::Export),
+            ExportRow::Tombstone(gone) => Self::Gone {
+                id: gone.id,
+                order: Order::owned(gone.version),
+                at: gone.deleted_at,
+            },
         }
     }
 
@@ -134,10 +170,7 @@ impl Change {
             }
             PostEvent::Deleted(post) => Self::Gone {
                 id: post.post_id,
-                order: Order {
-                    version: post.version,
-                    rank: 0,
-                },
+                order: Order::owned(post.version),
                 at: arrived,
             },
             PostEvent::Foreign(foreign) => Self::foreign(foreign, arrived),
@@ -198,10 +231,7 @@ impl Change {
             events::Change::Updated => 1,
             events::Change::Deleted => 2,
         };
-        let order = Order {
-            version: message.version(),
-            rank,
-        };
+        let order = Order::foreign(message.version(), rank);
         match message.change {
             events::Change::Deleted => Self::Gone {
                 id: message.post_id,
@@ -265,6 +295,8 @@ pub type Marks = BTreeMap<String, BTreeMap<i32, i64>>;
 pub enum Effect {
     /// Something is different now.
     Applied,
+    /// The same, and a window has room now for what lies below it: see [`Gap`](crate::Gap).
+    Thinned,
     /// It was known already, or is older than what is known.
     Unchanged,
     /// An update of a post nobody told us of: kept until its creation arrives, or the owner is asked.

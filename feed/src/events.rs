@@ -1,7 +1,6 @@
 //! What the feed consumes: `posts-events` for the stream, `auth-events` and `profile-events` for the names in it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use backends::bus::Delivered;
@@ -15,9 +14,8 @@ use kit::metrics::Metrics;
 use crate::change::{Change, Effect, Mark, Source};
 use crate::pulse::Pulse;
 use crate::store::{Store, StoreError};
+use crate::verify::Tape;
 
-/// The topics with names, read from their beginning.
-pub(crate) const NAMES: [&str; 2] = [AUTH_EVENTS.name, PROFILE_EVENTS.name];
 /// All topics.
 pub(crate) const TOPICS: [&str; 3] = [POSTS_EVENTS.name, AUTH_EVENTS.name, PROFILE_EVENTS.name];
 
@@ -29,6 +27,7 @@ pub(crate) struct Projector {
     pub(crate) clock: SharedClock,
     pub(crate) metrics: Metrics,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) tape: Arc<Tape>,
 }
 
 #[async_trait]
@@ -60,42 +59,40 @@ impl Handler for Projector {
         self.pulse.beat();
         Ok(())
     }
-
-    /// What was filled is shown once it is as new as the bus, so that nobody sees a state older than what the owner showed
-    /// them while it was filled.
-    async fn caught_up(&self) {
-        let mut wait = Duration::from_millis(100);
-        while let Err(error) = self.store.publish(self.clock.now()).await {
-            tracing::warn!(%error, "the filled stream cannot be shown yet");
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(Duration::from_secs(30));
-        }
-        self.pulse.beat();
-    }
 }
 
 impl Projector {
     async fn put(&self, change: Change, delivered: Option<&Delivered>) -> Result<Effect, Failure> {
-        let mark = delivered.map(|delivered| {
-            let mark = Mark {
-                topic: delivered.record.topic.clone(),
-                partition: delivered.partition,
-                offset: delivered.offset,
-            };
-            (mark, delivered.at)
-        });
+        let mark = delivered.map(|delivered| (mark(delivered), delivered.at));
+        // Whoever compares the stream with its owner knows exactly which changes are in it.
+        let mut tape = self.tape.note().await;
+        let copy = tape.copy(&change);
         let applied = self.store.apply(change, mark, self.clock.now()).await;
-        applied.map_err(|error| {
+        let effect = applied.map_err(|error| {
             if matches!(error, StoreError::Lost) {
                 self.pulse.lose();
             }
             Failure::Retry(error.into())
-        })
+        })?;
+        tape.applied(copy);
+        if effect == Effect::Thinned {
+            self.pulse.thin();
+        }
+        Ok(effect)
+    }
+}
+
+/// Where it was read.
+pub(crate) fn mark(delivered: &Delivered) -> Mark {
+    Mark {
+        topic: delivered.record.topic.clone(),
+        partition: delivered.partition,
+        offset: delivered.offset,
     }
 }
 
 /// What an event changes; of an account two things.
-fn read(delivered: &Delivered) -> Result<(Option<Change>, Change), Failure> {
+pub(crate) fn read(delivered: &Delivered) -> Result<(Option<Change>, Change), Failure> {
     let topic = delivered.record.topic.as_str();
     if topic == POSTS_EVENTS.name {
         let event = PostEvent::read(delivered).map_err(|error| Failure::Poison(error.0))?;

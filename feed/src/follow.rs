@@ -1,145 +1,137 @@
-//! Filling the stream from the owner's export and following the bus from where it was before the export.
+//! Keeps the stream: follows the bus, builds the stream at the start and whenever that is asked for or its state is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use backends::bus::{Bus, Positions, Start};
+use backends::bus::{Bus, Start};
 use backends::consumer::Consumer;
-use contracts::clients::{ExportOrder, ExportRow};
-use contracts::topics::POSTS_EVENTS;
-use futures_util::StreamExt;
 use kit::service::Worker;
 use tokio_util::sync::CancellationToken;
 
-use crate::change::{Change, Order, Source};
-use crate::events::{NAMES, Projector, TOPICS};
+use crate::events::{Projector, TOPICS};
+use crate::rebuild::build::Builder;
+use crate::rebuild::refill::Refiller;
+use crate::rebuild::{Cause, Rebuilds, Run};
 
 /// How often the stream is counted for the metrics.
 const METER: Duration = Duration::from_secs(5);
 
-/// Keeps the stream: fills it, follows, and fills it again when its state is lost.
-pub(crate) struct Follower {
+/// What one worker does.
+pub(crate) struct Keeper {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) group: String,
     pub(crate) projector: Projector,
+    pub(crate) builder: Builder,
+    pub(crate) refiller: Refiller,
+    pub(crate) rebuilds: Rebuilds,
 }
 
-impl Follower {
+impl Keeper {
     pub(crate) fn worker(self) -> Worker {
         Worker::new("feed", |stop| async move { self.run(stop).await })
     }
 
     async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        while !stop.is_cancelled() {
-            let Some(positions) = stop.run_until_cancelled(self.fill_until_done()).await else {
-                break;
-            };
-            let (round, pulse) = (stop.child_token(), &self.projector.pulse);
-            let follow = self
-                .consumer(positions)
-                .run(|progress| pulse.watch(progress), round.clone());
-            tokio::pin!(follow);
-            let following = pulse.follow();
-            tokio::select! {
-                ended = &mut follow => ended?,
-                () = pulse.lost() => {
-                    tracing::warn!("the stream's state is gone and is filled again");
-                    round.cancel();
-                    follow.await?;
-                }
-                () = self.meter() => {}
-            }
-            drop(following);
+        let _open = self.rebuilds.open();
+        tokio::select! {
+            ended = self.follow(stop) => ended,
+            () = self.rebuild() => Ok(()),
+            () = self.refiller.run() => Ok(()),
+            () = self.meter() => Ok(()),
         }
-        Ok(())
     }
 
-    fn consumer(&self, positions: Positions) -> Consumer {
-        let projector = &self.projector;
-        Consumer {
+    /// Applies what happens. It goes on where the group was, so that nothing told while no feed ran is passed over.
+    async fn follow(&self, stop: CancellationToken) -> anyhow::Result<()> {
+        let pulse = &self.projector.pulse;
+        // There is no stream yet that an event could be applied to.
+        if stop.run_until_cancelled(pulse.begun()).await.is_none() {
+            return Ok(());
+        }
+        let consumer = Consumer {
             name: "feed".to_owned(),
             bus: self.bus.clone(),
             group: self.group.clone(),
             topics: TOPICS.map(str::to_owned).to_vec(),
-            start: Start::At(positions),
-            handler: Arc::new(projector.clone()),
-            clock: projector.clock.clone(),
-            metrics: projector.metrics.clone(),
+            start: Start::Committed,
+            handler: Arc::new(self.projector.clone()),
+            clock: self.projector.clock.clone(),
+            metrics: self.projector.metrics.clone(),
+        };
+        let _following = pulse.follow();
+        consumer.run(|progress| pulse.watch(progress), stop).await
+    }
+
+    /// One rebuild after the other.
+    async fn rebuild(&self) {
+        let mut cause = Cause::Start;
+        loop {
+            let run = self.rebuilds.begin(cause);
+            if cause == Cause::Asked {
+                self.once(run).await;
+            } else {
+                self.until_done(run).await;
+            }
+            cause = tokio::select! {
+                () = self.projector.pulse.lost() => {
+                    tracing::warn!("the stream's state is gone and is built again");
+                    Cause::Lost
+                }
+                () = self.rebuilds.asked() => Cause::Asked,
+            };
         }
+    }
+
+    async fn once(&self, run: Run) {
+        match self.builder.build(&run).await {
+            Ok(()) => done(run),
+            Err(error) => {
+                let report = run.end(Some(&format!("{error:#}")));
+                tracing::error!(
+                    job = report.job,
+                    error = format!("{error:#}"),
+                    "the stream could not be rebuilt; it stays as it was"
+                );
+            }
+        }
+    }
+
+    /// Nothing is shown: there is no giving up.
+    async fn until_done(&self, run: Run) {
+        let mut wait = Duration::from_millis(100);
+        while let Err(error) = self.builder.build(&run).await {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                retry_ms = wait.as_millis(),
+                "the stream cannot be filled yet"
+            );
+            run.again(&format!("{error:#}"));
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(30));
+        }
+        done(run);
     }
 
     /// Counts beside the work, so that no event waits for it.
     async fn meter(&self) {
+        let Projector { store, metrics, .. } = &self.projector;
         let mut tick = tokio::time::interval(METER);
         loop {
             tick.tick().await;
-            if let Ok(figures) = self.projector.store.figures().await {
-                self.projector
-                    .metrics
-                    .gauge("feed_items", &[])
-                    .set(figures.items as f64);
-                self.projector
-                    .metrics
-                    .gauge("feed_bytes", &[])
-                    .set(figures.bytes as f64);
+            if let Ok(figures) = store.figures().await {
+                metrics.gauge("feed_items", &[]).set(figures.items as f64);
+                metrics.gauge("feed_bytes", &[]).set(figures.bytes as f64);
             }
         }
     }
+}
 
-    async fn fill_until_done(&self) -> Positions {
-        let mut wait = Duration::from_millis(100);
-        loop {
-            match self.fill().await {
-                Ok(positions) => return positions,
-                Err(error) => {
-                    tracing::warn!(%error, retry_ms = wait.as_millis(), "the stream cannot be filled yet");
-                }
-            }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(Duration::from_secs(30));
-        }
-    }
-
-    /// Reads the whole export, newest first. That an audience nobody has written to lately fills its window too is known
-    /// only at the end.
-    async fn fill(&self) -> anyhow::Result<Positions> {
-        let Projector {
-            store,
-            posts,
-            clock,
-            ..
-        } = &self.projector;
-        let began = clock.now();
-        // Noted before the export starts: what changes meanwhile is read again afterwards, and changes nothing twice.
-        let mut positions = self.bus.ends(&[POSTS_EVENTS.name]).await?;
-        // Names are in no export: accounts and profiles are read from the beginning.
-        for (topic, partition, _) in self.bus.ends(&NAMES).await?.iter() {
-            positions.set(topic, partition, 0);
-        }
-        store.begin().await?;
-        let mut rows = posts.export(ExportOrder::Newest);
-        let mut count = 0_u64;
-        while let Some(row) = rows.next().await {
-            let change = match row? {
-                ExportRow::Post(post) => Change::owned(post, began, Source::Export),
-                ExportRow::Tombstone(gone) => Change::Gone {
-                    id: gone.id,
-                    order: Order {
-                        version: gone.version,
-                        rank: 0,
-                    },
-                    at: gone.deleted_at,
-                },
-            };
-            store.apply(change, None, began).await?;
-            count += 1;
-        }
-        let seconds = (clock.now() - began).as_seconds_f64();
-        self.projector
-            .metrics
-            .gauge("feed_fill_seconds", &[])
-            .set(seconds);
-        tracing::info!(rows = count, seconds, "the stream is filled from the posts");
-        Ok(positions)
-    }
+fn done(run: Run) {
+    let report = run.end(None);
+    tracing::info!(
+        job = report.job,
+        items = report.items,
+        seconds = report.seconds,
+        "the stream is filled from the posts"
+    );
 }

@@ -10,6 +10,7 @@ use contracts::{Audience, PostId, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::change::Touch;
 use crate::position::Position;
 
 /// One entry of the stream (spec/feed.md section 2): the 004 fields, then ours.
@@ -93,6 +94,41 @@ impl Item {
             pinned_until: post.pinned_until,
             comment_count: post.comment_count,
             attachments: post.attachments.clone(),
+        }
+    }
+
+    /// Lays a foreign update over it: place and author stay.
+    pub(crate) fn overlay(&mut self, touch: &Touch) {
+        event_type(true).clone_into(&mut self.event_type);
+        self.edited_at = Some(touch.at);
+        self.version = touch.order.version;
+        if let Some(title) = &touch.title {
+            self.title.clone_from(title);
+        }
+        if let Some(content) = &touch.content {
+            self.content.clone_from(content);
+        }
+    }
+
+    /// The post it shows, for who shows posts: [`Item::of`] it is this again.
+    #[must_use]
+    pub(crate) fn state(self) -> PostState {
+        PostState {
+            post_id: self.post_id,
+            user_id: self.user_id,
+            title: self.title,
+            content: self.content,
+            username: self.username,
+            audience: self.audience,
+            state: crate::PUBLISHED.to_owned(),
+            tags: self.tags,
+            published_at: self.timestamp,
+            edited_at: self.edited_at,
+            pinned_until: self.pinned_until,
+            delivery: "normal".to_owned(),
+            comment_count: self.comment_count,
+            attachments: self.attachments,
+            version: self.version,
         }
     }
 

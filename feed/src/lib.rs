@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod atom;
 mod audiences;
 mod change;
 mod config;
 mod events;
 mod follow;
+mod foreign;
 mod item;
 mod live;
 mod page;
@@ -13,8 +15,10 @@ mod projection;
 mod pulse;
 mod query;
 mod reading;
+mod rebuild;
 mod routes;
 pub mod store;
+mod verify;
 
 #[cfg(test)]
 mod model;
@@ -35,22 +39,28 @@ use kit::service::{Check, CheckError, Service};
 
 pub use change::{Change, Effect, Mark, Marks, NameSource, Order, Rights, Source, Touch};
 pub use config::{Config, SECTION};
-pub use item::Item;
+pub use item::{Body, Item};
 pub use live::{Event, Heard, Listener, NoPlace, Op, Place, Tuned, Turned};
 pub use page::StreamPage;
 pub use position::Position;
-pub use projection::Limits;
+pub use projection::{Gap, Kept, Limits, Line, Window};
 pub use pulse::Applied;
 pub use query::{Answer, Figures, Filter, Part, Query, Rest, Scope, Start};
+pub use rebuild::{Cause, Phase, Rebuilds, Report};
 pub use routes::api;
+pub use verify::{Difference, Inspector, Verdict};
 
 use events::Projector;
-use follow::Follower;
+use follow::Keeper;
 use live::hub::Hub;
 use pulse::Pulse;
 use reading::Reading;
+use rebuild::build::Builder;
+use rebuild::refill::Refiller;
+use rebuild::sources::Sources;
 use routes::Shared;
 use store::{MemoryStore, Store};
+use verify::Tape;
 
 /// The kind of an item that is a post.
 pub(crate) const KIND_POST: &str = "post";
@@ -69,6 +79,8 @@ pub struct Deps {
     pub verifier: Verifier,
     /// `posts.public_audience`: whether anything is read without sign-in.
     pub public_audience: bool,
+    /// Where people reach this school, `https://school.example`; empty where that is not known.
+    pub public_url: String,
     /// The time.
     pub clock: SharedClock,
     /// Counts and gauges.
@@ -81,6 +93,10 @@ pub struct Built {
     pub service: Service,
     /// Waits until a change is visible.
     pub applied: Applied,
+    /// Starts rebuilds and tells how they go.
+    pub rebuilds: Rebuilds,
+    /// Compares the stream with its owner.
+    pub inspector: Inspector,
 }
 
 /// Builds the feed with its stream in this process's memory.
@@ -109,6 +125,7 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
         roster,
         verifier,
         public_audience,
+        public_url,
         clock,
         metrics,
     } = deps;
@@ -116,9 +133,47 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
         .await?;
     describe(&metrics);
     let pulse = Arc::new(Pulse::new());
-    let reading = Reading {
+    let tape = Arc::new(Tape::default());
+    let rebuilds = Rebuilds::new(clock.clone());
+    let projector = Projector {
         store: store.clone(),
         posts: posts.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        pulse: pulse.clone(),
+        tape: tape.clone(),
+    };
+    let sources = Sources {
+        bus: bus.clone(),
+        posts: posts.clone(),
+    };
+    let refiller = Refiller {
+        store: store.clone(),
+        posts: posts.clone(),
+        clock: clock.clone(),
+        pulse: pulse.clone(),
+        public: public_audience,
+    };
+    let builder = Builder {
+        store: store.clone(),
+        sources: sources.clone(),
+        refiller: refiller.clone(),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        pulse: pulse.clone(),
+    };
+    let inspector = Inspector {
+        store: store.clone(),
+        sources,
+        tape,
+        pulse: pulse.clone(),
+        clock: clock.clone(),
+        window: config.window,
+        public: public_audience,
+    };
+    let reading = Reading {
+        store: store.clone(),
+        posts,
         clock: clock.clone(),
         metrics: metrics.clone(),
         pulse: pulse.clone(),
@@ -133,7 +188,7 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
         bus.clone(),
         &config.group,
         clock.clone(),
-        metrics.clone(),
+        metrics,
     )
     .await?;
     let app = Shared {
@@ -144,33 +199,33 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
         probe: routes::BusProbe::default(),
         hub,
         quiet: Duration::from_secs(config.live_comment_seconds),
-        clock: clock.clone(),
+        clock,
         public_audience,
+        public_url,
+        rebuilds: rebuilds.clone(),
     };
     let routes = routes::routes(Arc::new(app))?;
     let routes = access::with_verifier(routes, verifier);
-    let projector = Projector {
-        store: store.clone(),
-        posts,
-        clock,
-        metrics,
-        pulse: pulse.clone(),
-    };
     let checks = checks(&store, &bus);
-    let follower = Follower {
+    let keeper = Keeper {
         bus,
         group: config.group,
         projector,
+        builder,
+        refiller,
+        rebuilds: rebuilds.clone(),
     };
     let service = Service {
         name: "feed",
         routes,
-        workers: vec![follower.worker(), signals],
+        workers: vec![keeper.worker(), signals],
         checks,
     };
     Ok(Built {
         service,
         applied: Applied { store, pulse },
+        rebuilds,
+        inspector,
     })
 }
 

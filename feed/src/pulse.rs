@@ -17,7 +17,11 @@ pub(crate) struct Pulse {
     changed: watch::Sender<u64>,
     following: AtomicBool,
     progress: Mutex<Option<Progress>>,
+    /// The store's state is gone.
+    gone: AtomicBool,
     lost: Notify,
+    thinned: Notify,
+    begun: Notify,
 }
 
 impl Pulse {
@@ -26,7 +30,10 @@ impl Pulse {
             changed: watch::Sender::new(0),
             following: AtomicBool::new(false),
             progress: Mutex::new(None),
+            gone: AtomicBool::new(false),
             lost: Notify::new(),
+            begun: Notify::new(),
+            thinned: Notify::new(),
         }
     }
 
@@ -40,13 +47,40 @@ impl Pulse {
         self.changed.subscribe()
     }
 
-    /// The store's state is gone: it is filled again.
+    /// The store's state is gone: it is built again.
     pub(crate) fn lose(&self) {
+        self.gone.store(true, Ordering::SeqCst);
         self.lost.notify_one();
     }
 
+    /// Until the state is lost.
     pub(crate) async fn lost(&self) {
-        self.lost.notified().await;
+        while !self.gone.swap(false, Ordering::SeqCst) {
+            self.lost.notified().await;
+        }
+    }
+
+    /// There is a state again; what was said of the one before is settled.
+    pub(crate) fn found(&self) {
+        self.gone.store(false, Ordering::SeqCst);
+    }
+
+    /// There is a stream that events can be applied to.
+    pub(crate) fn begin(&self) {
+        self.begun.notify_one();
+    }
+
+    pub(crate) async fn begun(&self) {
+        self.begun.notified().await;
+    }
+
+    /// A window may have room: see [`Gap`](crate::Gap).
+    pub(crate) fn thin(&self) {
+        self.thinned.notify_one();
+    }
+
+    pub(crate) async fn thinned(&self) {
+        self.thinned.notified().await;
     }
 
     /// Whether the consumer reads the bus.
@@ -64,6 +98,22 @@ impl Pulse {
 
     pub(crate) fn watch(&self, progress: Progress) {
         *self.progress.lock() = Some(progress);
+        self.beat();
+    }
+
+    /// Until the consumer is at or beyond these positions; false when it has ended.
+    pub(crate) async fn reached(&self, ends: &Positions) -> bool {
+        // Subscribed before the first look, so that nothing falls between.
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.borrow_and_update();
+            let progress = self.progress.lock().clone();
+            match progress {
+                Some(progress) => return progress.reached(ends).await,
+                None if changed.changed().await.is_err() => return false,
+                None => {}
+            }
+        }
     }
 
     /// The consumer reads the bus until this is dropped, however that comes.
@@ -121,11 +171,10 @@ impl Applied {
     /// [`StoreError`]: the feed has ended.
     pub async fn reached(&self, ends: &Positions) -> Result<(), StoreError> {
         self.filled().await?;
-        let progress = self.pulse.progress.lock().clone();
-        match progress {
-            Some(progress) if progress.reached(ends).await => Ok(()),
-            _ => Err(StoreError::Unavailable("the feed has ended".to_owned())),
+        if self.pulse.reached(ends).await {
+            return Ok(());
         }
+        Err(StoreError::Unavailable("the feed has ended".to_owned()))
     }
 
     async fn until(&self, goal: Goal) -> Result<(), StoreError> {

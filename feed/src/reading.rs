@@ -14,6 +14,7 @@ use kit::metrics::Metrics;
 use kit::page::Page;
 use kit::problem::Problem;
 
+use crate::foreign;
 use crate::item::Item;
 use crate::page;
 use crate::position::Position;
@@ -198,12 +199,16 @@ impl Reading {
             limit: limit as u64,
             filters,
         };
-        self.posts.page(&question).await.map_err(|problem| {
+        let page = self.posts.page(&question).await.map_err(|problem| {
             Problem::unavailable(
                 "feed_unavailable",
                 "the activity stream cannot be read at the moment",
             )
             .cause(problem)
+        })?;
+        Ok(match below.filter(|_| skip == 0) {
+            Some(below) => foreign::join(&*self.store, page, query, below, limit).await,
+            None => page,
         })
     }
 

@@ -5,6 +5,7 @@ mod accounts;
 mod dead_letters;
 mod orders;
 mod plan;
+mod stream;
 pub mod upstreams;
 
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ pub use accounts::{Accounts, accounts};
 pub use dead_letters::{Letters, letters};
 pub use orders::Orders;
 pub use plan::{Plan, TOKEN_AUDIENCE};
+pub use stream::Stream;
 
 use crate::data_dir::DataDir;
 
@@ -74,6 +76,8 @@ pub struct Assembly {
     pub followed: Option<Progress>,
     /// The stream's progress, where the feed runs here.
     pub applied: Option<feed::Applied>,
+    /// Rebuilds the stream and compares it, where the feed runs here.
+    pub stream: Option<Stream>,
     /// The stores that are open here, by service.
     pub stores: Vec<(&'static str, Db)>,
     /// The bus.
@@ -146,7 +150,7 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         posts = Some(built.client);
         services.push(built.service);
     }
-    let mut applied = None;
+    let (mut applied, mut stream) = (None, None);
     if parts.plan.target.runs("feed") {
         let posts = match posts {
             Some(posts) => posts,
@@ -154,6 +158,9 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         };
         let built = parts.feed(posts, roster).await?;
         applied = Some(built.applied);
+        let handle = Stream::new(built.rebuilds, built.inspector);
+        orders = orders.with(handle.orders());
+        stream = Some(handle);
         services.push(built.service);
     }
     if data.is_some() {
@@ -188,6 +195,7 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         accounts,
         followed,
         applied,
+        stream,
         stores: parts.stores,
         bus: parts.bus,
         orders,
@@ -290,6 +298,7 @@ impl Parts {
             roster,
             verifier: self.verifier.clone(),
             public_audience: self.plan.posts.public_audience,
+            public_url: self.plan.auth.public_url.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
         };

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod config;
 pub mod dlq;
+pub mod feed;
 pub mod healthcheck;
 pub mod openapi;
 pub mod serve;
@@ -120,6 +121,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(&serve, env).await,
         Command::Admin(command) => admin::run(&command, env).await,
         Command::Dlq(command) => dlq::run(command, env).await,
+        Command::Feed(command) => feed::run(&command, env).await,
         Command::Config(command) => config::run(&command, env).await,
         Command::Openapi(command) => openapi::run(&command),
         Command::Healthcheck(command) => healthcheck::run(&command, env).await,

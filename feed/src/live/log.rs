@@ -136,10 +136,6 @@ impl Log {
         }
     }
 
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
-    }
-
     /// Adds a change, and forgets what is too old or too much.
     pub(crate) fn push(&mut self, told: Told, now: DateTime<Utc>) {
         self.bytes += bytes(&told);

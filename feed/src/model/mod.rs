@@ -1,3 +1,4 @@
 //! The stream against a naive model.
+mod settled;
 mod tests;
 mod world;

@@ -21,7 +21,7 @@ use crate::query::{Filter, Query, Scope, Start};
 use crate::reading::Reading;
 use crate::store::MemoryStore;
 
-fn reading(owner: &Arc<Owner>, window: usize) -> Reading {
+pub(super) fn reading(owner: &Arc<Owner>, window: usize) -> Reading {
     let limits = Limits {
         window,
         remember: TimeDelta::days(8),
@@ -36,13 +36,13 @@ fn reading(owner: &Arc<Owner>, window: usize) -> Reading {
     }
 }
 
-async fn tell(reading: &Reading, changes: &[Change]) {
-    reading.store.begin().await.unwrap();
-    reading.store.publish(reading.clock.now()).await.unwrap();
+pub(super) async fn tell(reading: &Reading, changes: &[Change]) {
+    let generation = reading.store.begin(reading.clock.now()).await.unwrap();
+    reading.store.publish(generation).await.unwrap();
     more(reading, changes).await;
 }
 
-async fn more(reading: &Reading, changes: &[Change]) {
+pub(super) async fn more(reading: &Reading, changes: &[Change]) {
     for change in changes {
         reading
             .store
@@ -52,7 +52,7 @@ async fn more(reading: &Reading, changes: &[Change]) {
     }
 }
 
-async fn page(
+pub(super) async fn page(
     reading: &Reading,
     scope: &Scope,
     filter: &Filter,
@@ -115,7 +115,7 @@ fn naive(
     posts.iter().map(item).collect()
 }
 
-fn scopes() -> Vec<Scope> {
+pub(super) fn scopes() -> Vec<Scope> {
     let readers = [&[0, 1][..], &[0, 1, 2, 3], &[2], &[3, 1]];
     readers
         .iter()
@@ -124,7 +124,7 @@ fn scopes() -> Vec<Scope> {
         .collect()
 }
 
-fn filters() -> [Filter; 3] {
+pub(super) fn filters() -> [Filter; 3] {
     [
         Filter::default(),
         Filter {
@@ -159,7 +159,7 @@ async fn shows_what_the_posts_are(reading: &Reading, owner: &Owner) {
     }
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
@@ -184,7 +184,7 @@ fn told_otherwise(told: &[Change], order: &[prop::sample::Index]) -> Vec<Change>
 }
 
 /// Everything every reader could see, totals included, as bytes.
-async fn everything(reading: &Reading) -> Vec<String> {
+pub(super) async fn everything(reading: &Reading) -> Vec<String> {
     let mut pages = Vec::new();
     for scope in scopes() {
         let query = Query {
@@ -216,12 +216,12 @@ proptest! {
             world.play(&steps[..cut]);
             let noted = world.told.len() / 2;
             let filled = reading(&world.owner, window);
-            filled.store.begin().await.unwrap();
+            let generation = filled.store.begin(filled.clock.now()).await.unwrap();
             more(&filled, &world.export()).await;
             world.play(&steps[cut..]);
             // From where the bus was before the export: some of it is in the export already.
             more(&filled, &world.told[noted..]).await;
-            filled.store.publish(filled.clock.now()).await.unwrap();
+            filled.store.publish(generation).await.unwrap();
             shows_what_the_posts_are(&filled, &world.owner).await;
 
             let heard = reading(&world.owner, window);

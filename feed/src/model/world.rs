@@ -95,10 +95,7 @@ impl World {
             Step::Delete(index) => {
                 if let Some(post) = chosen(*index) {
                     self.owner.delete(post.post_id, post.version + 1, now);
-                    let order = Order {
-                        version: post.version + 1,
-                        rank: 0,
-                    };
+                    let order = Order::owned(post.version + 1);
                     self.told.push(Change::Gone {
                         id: post.post_id,
                         order,
@@ -125,10 +122,7 @@ impl World {
         let gone = self.owner.gone.lock().values().cloned().collect::<Vec<_>>();
         let gone = gone.into_iter().map(|gone| Change::Gone {
             id: gone.id,
-            order: Order {
-                version: gone.version,
-                rank: 0,
-            },
+            order: Order::owned(gone.version),
             at: gone.deleted_at,
         });
         posts.chain(gone).collect()
@@ -138,10 +132,7 @@ impl World {
 pub(super) fn message() -> impl Strategy<Value = Change> {
     (1..4_u32, 0..5_i64, 0..3_u8).prop_map(|(number, millis, rank)| {
         let at = start() + TimeDelta::milliseconds(millis);
-        let order = Order {
-            version: at.timestamp_millis(),
-            rank,
-        };
+        let order = Order::foreign(at.timestamp_millis(), rank);
         match rank {
             0 => {
                 let mut post = post(number, 0, &["role:member"]);

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use contracts::{Audience, PostId, UserId};
 
 use crate::change::{Order, Touch};
-use crate::item::{Body, Item, event_type};
+use crate::item::{Body, Item};
 use crate::position::Position;
 
 /// What is known of one post.
@@ -68,6 +68,8 @@ pub(super) struct Entry {
     pub(super) audiences: Arc<[Audience]>,
     pub(super) tags: Box<[Box<str>]>,
     pub(super) pinned_until: Option<DateTime<Utc>>,
+    /// Of a foreign post: until when it is kept in or out of every window, because nobody else has it.
+    pub(super) kept_until: Option<DateTime<Utc>>,
     pub(super) body: Arc<Body>,
 }
 
@@ -81,7 +83,15 @@ impl Entry {
             audiences: item.audience.as_slice().into(),
             tags: item.tags.iter().map(|tag| tag.as_str().into()).collect(),
             pinned_until: item.pinned_until,
+            kept_until: None,
             body: Arc::new(Body::of(item)),
+        }
+    }
+
+    pub(super) fn kept_until(self, until: Option<DateTime<Utc>>) -> Self {
+        Self {
+            kept_until: until,
+            ..self
         }
     }
 
@@ -93,18 +103,5 @@ impl Entry {
         self.touched
             .as_ref()
             .map_or(self.stated, |touch| touch.order.max(self.stated))
-    }
-}
-
-/// Lays a foreign update over what is known: place and author stay.
-pub(super) fn overlay(item: &mut Item, touch: &Touch) {
-    item.event_type = event_type(true).to_owned();
-    item.edited_at = Some(touch.at);
-    item.version = touch.order.version;
-    if let Some(title) = &touch.title {
-        item.title.clone_from(title);
-    }
-    if let Some(content) = &touch.content {
-        item.content.clone_from(content);
     }
 }

@@ -1,12 +1,14 @@
 //! Pages out of memory.
 
 use chrono::{DateTime, Utc};
+use contracts::events::PostState;
 use contracts::{Audience, PostId, UserId};
 
 use super::Projection;
 use super::entry::{Aggregate, Entry};
 use super::merge::Merge;
 use super::timeline::Timeline;
+use crate::live::meets;
 use crate::position::Position;
 use crate::query::{Figures, Filter, Part, Query, Rest, Scope, Start};
 
@@ -163,6 +165,28 @@ impl Projection {
             last_event_at: self.last_event_at,
             prefix: String::new(),
         }
+    }
+
+    /// Foreign posts of this scope below a place, newest first: pages from the owner lack them.
+    pub(crate) fn foreign(&self, query: &Query, below: Position, limit: usize) -> Vec<PostState> {
+        let upper = query
+            .filter
+            .to
+            .map_or(below, |to| below.min(Position::first_at(to)));
+        let lower = query.filter.from.map(Position::first_at);
+        let in_scope = |entry: &Entry| match &query.scope {
+            Scope::Audiences(audiences) => meets(&entry.audiences, audiences),
+            Scope::By(user) => entry.user == *user,
+        };
+        let newest_first = self.foreign.range(..upper).rev();
+        newest_first
+            .take_while(|position| lower.is_none_or(|lower| **position >= lower))
+            .filter(|position| self.passes(position.id, &query.filter))
+            .filter_map(|position| self.entry(position.id))
+            .filter(|entry| in_scope(entry))
+            .take(limit)
+            .map(|entry| entry.body.item().state())
+            .collect()
     }
 
     /// Every item in the timelines of these audiences, once for each, with all its audiences.

@@ -1,7 +1,9 @@
 //! The routes table of the feed.
 
+mod atom;
 mod live;
 mod query;
+mod rebuild;
 mod stats;
 mod stream;
 
@@ -17,6 +19,7 @@ use kit::routes::{Access, Api, Rate, RouteError, RouteSet, Routes};
 use crate::live::hub::Hub;
 use crate::pulse::Pulse;
 use crate::reading::Reading;
+use crate::rebuild::Rebuilds;
 pub(crate) use stats::BusProbe;
 
 /// What the handlers need; shared, so that a request clones one pointer.
@@ -34,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) quiet: Duration,
     pub(crate) clock: SharedClock,
     pub(crate) public_audience: bool,
+    pub(crate) public_url: String,
+    pub(crate) rebuilds: Rebuilds,
 }
 
 /// The whole table.
@@ -91,4 +96,20 @@ fn table() -> Routes<App> {
             stats::detail,
         )
         .says("The same in detail, for administrators")
+        .route(
+            Method::POST,
+            "/activity-stream/rebuild",
+            Access::Authenticated,
+            Rate::General,
+            rebuild::rebuild,
+        )
+        .says("Builds the stream anew beside the one that is shown, and shows it then")
+        .route(
+            Method::GET,
+            "/activity-stream/atom",
+            Access::Public,
+            Rate::General,
+            atom::atom,
+        )
+        .says("What is public, as an Atom feed")
 }

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use super::App;
 use crate::change::Marks;
 use crate::events::TOPICS;
+use crate::rebuild::Report;
 
 /// The three fields of 004, and whether a rebuild is going on.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,7 +26,7 @@ pub(crate) struct Stats {
     redis_connected: bool,
     /// Whether the consumer runs and the bus answers.
     kafka_consumer_active: bool,
-    /// There is no stream at the moment: pages come from the posts.
+    /// The stream is being filled or rebuilt. There may be one all the while: `X-Feed` says of a page when there is not.
     rebuilding: bool,
 }
 
@@ -46,12 +47,14 @@ pub(crate) struct Detail {
     last_event_at: Option<DateTime<Utc>>,
     /// How long ago that was.
     event_age_seconds: Option<f64>,
-    /// Messages ever put aside because they cannot be read; `null` while the bus does not answer.
+    /// Messages put aside because they cannot be read; `null` while the bus does not answer.
     dlq: Option<i64>,
     /// Partitions that are read.
     partitions: usize,
     /// The state that is shown, as the store names it.
     prefix: String,
+    /// The rebuild that is going on, or the last one: how it goes, and how fast.
+    rebuild: Report,
 }
 
 pub(super) async fn stats(_: Anyone, State(app): State<App>) -> Json<Stats> {
@@ -63,7 +66,7 @@ pub(super) async fn stats(_: Anyone, State(app): State<App>) -> Json<Stats> {
         global_activity_count: figures.items,
         redis_connected: connected,
         kafka_consumer_active: active,
-        rebuilding: !figures.published,
+        rebuilding: !figures.published || app.rebuilds.running(),
     })
 }
 
@@ -87,6 +90,7 @@ pub(super) async fn detail(_: Admin, State(app): State<App>) -> Result<Json<Deta
         dlq: dead_letters(&app).await,
         partitions,
         prefix: figures.prefix,
+        rebuild: app.rebuilds.report(),
         applied: figures.applied,
     }))
 }
@@ -112,13 +116,11 @@ async fn lag(app: &App, applied: &Marks) -> (Option<i64>, usize) {
 
 /// How many dead letters there are; they are counted, not read.
 async fn dead_letters(app: &App) -> Option<i64> {
-    let topics = TOPICS.map(bus::dead_letters);
-    let ends = app
-        .bus
-        .ends(&topics.each_ref().map(String::as_str))
-        .await
-        .ok()?;
-    Some(ends.iter().map(|(_, _, next)| next).sum())
+    let mut letters = 0;
+    for topic in TOPICS {
+        letters += app.bus.kept(&bus::dead_letters(topic)).await.ok()?;
+    }
+    Some(letters)
 }
 
 /// Whether the bus answers, asked at most once a second however often people ask us.

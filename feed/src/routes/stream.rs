@@ -17,7 +17,7 @@ use crate::query::{self, Filter, Scope};
 use crate::reading::Rendered;
 
 /// Says that the owner of the posts answered because there is no stream at the moment.
-const X_FEED: HeaderName = HeaderName::from_static("x-feed");
+pub(super) const X_FEED: HeaderName = HeaderName::from_static("x-feed");
 
 impl IntoResponse for Rendered {
     fn into_response(self) -> Response {

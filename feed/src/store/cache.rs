@@ -12,8 +12,8 @@ use parking_lot::RwLock;
 /// The state a page was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// Which filling.
-    pub(super) epoch: u64,
+    /// Of which generation.
+    pub(super) generation: u64,
     /// The newest change among the timelines.
     pub(super) newest: u64,
 }

@@ -1,38 +1,52 @@
 //! The stream in this process.
+//!
+//! Two locks, so that building a second stream keeps no reader waiting: what is built has one of its own, which is always
+//! taken first. Whoever holds it decides what happens to both.
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use contracts::events::PostState;
 use contracts::{Audience, PostId, UserId};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::cache::{Key, PageCache, Stamp, TotalCache};
-use super::{Store, StoreError, hearing};
+use super::{Batch, Store, StoreError, hearing};
 use crate::change::{Change, Effect, Mark};
 use crate::live::{Heard, Listener, Log, Place, Tuned, Turned};
 use crate::page;
-use crate::projection::{Limits, Projection};
+use crate::position::Position;
+use crate::projection::{Gap, Limits, Projection, Window};
 use crate::query::{Answer, Figures, Filter, Part, Query, Scope, Start};
 
 /// Everything in memory; empty after every start.
 #[derive(Debug)]
 pub struct MemoryStore {
     limits: Limits,
+    building: Mutex<Building>,
     streams: RwLock<Streams>,
     pages: PageCache,
     totals: TotalCache<(Vec<Audience>, Filter)>,
 }
 
+/// What is being built, by its number.
+#[derive(Debug, Default)]
+struct Building {
+    stream: Option<(u64, Projection)>,
+    /// The last number that was given.
+    last: u64,
+}
+
 #[derive(Debug)]
 struct Streams {
     shown: Option<Projection>,
+    /// Of the one that is shown; 0: none. It is in the stamp of every page, so that no page of an earlier stream passes for
+    /// one of this.
+    generation: u64,
     /// Of the one that is shown.
     log: Log,
-    filling: Option<Projection>,
-    /// Counts the streams that were shown, so that no page of an earlier one passes for one of this.
-    epoch: u64,
 }
 
 impl MemoryStore {
@@ -41,28 +55,40 @@ impl MemoryStore {
     pub fn new(limits: Limits, page_cache: usize) -> Self {
         Self {
             limits,
+            building: Mutex::default(),
             streams: RwLock::new(Streams {
                 shown: None,
+                generation: 0,
                 log: Log::new(0),
-                filling: None,
-                epoch: 0,
             }),
             pages: PageCache::new(page_cache),
             totals: TotalCache::default(),
         }
     }
 
+    /// The stream that is being built, if it is this one.
+    fn built<T>(
+        &self,
+        generation: u64,
+        work: impl FnOnce(&mut Projection) -> T,
+    ) -> Result<T, StoreError> {
+        match &mut self.building.lock().stream {
+            Some((number, stream)) if *number == generation => Ok(work(stream)),
+            _ => Err(StoreError::Superseded),
+        }
+    }
+
     fn first_page(
         &self,
         shown: &Projection,
-        epoch: u64,
+        generation: u64,
         audiences: &[Audience],
         query: &Query,
         now: DateTime<Utc>,
     ) -> Answer {
         let selection = shown.select(audiences);
         let stamp = Stamp {
-            epoch,
+            generation,
             newest: selection.stamp,
         };
         let key = Key {
@@ -99,14 +125,14 @@ impl MemoryStore {
         total
     }
 
-    fn part(&self, shown: &Projection, epoch: u64, query: &Query, now: DateTime<Utc>) -> Part {
+    fn part(&self, shown: &Projection, generation: u64, query: &Query, now: DateTime<Utc>) -> Part {
         let mut part = shown.page(query, now);
         if let Start::Skip(_) = query.start {
             part.total = Some(match &query.scope {
                 Scope::Audiences(audiences) => {
                     let selection = shown.select(audiences);
                     let stamp = Stamp {
-                        epoch,
+                        generation,
                         newest: selection.stamp,
                     };
                     self.total(shown, stamp, &selection.audiences, query)
@@ -129,9 +155,9 @@ impl Store for MemoryStore {
             Scope::Audiences(audiences)
                 if query.start == Start::Skip(0) && query.filter.is_open() =>
             {
-                self.first_page(shown, streams.epoch, audiences, query, now)
+                self.first_page(shown, streams.generation, audiences, query, now)
             }
-            _ => Answer::Part(self.part(shown, streams.epoch, query, now)),
+            _ => Answer::Part(self.part(shown, streams.generation, query, now)),
         })
     }
 
@@ -141,18 +167,14 @@ impl Store for MemoryStore {
         mark: Option<(Mark, DateTime<Utc>)>,
         now: DateTime<Utc>,
     ) -> Result<Effect, StoreError> {
-        let mut streams = self.streams.write();
-        let Streams {
-            shown,
-            log,
-            filling,
-            ..
-        } = &mut *streams;
+        let mut building = self.building.lock();
         let mut effect = None;
-        if let Some(filling) = filling {
-            effect = Some(filling.apply(change.clone(), now));
-            note(filling, mark.as_ref());
+        if let Some((_, stream)) = &mut building.stream {
+            effect = Some(stream.apply(change.clone(), now));
+            note(stream, mark.as_ref());
         }
+        let mut streams = self.streams.write();
+        let Streams { shown, log, .. } = &mut *streams;
         if let Some(shown) = shown {
             let (applied, told) = shown.apply_telling(change, now);
             if let Some(told) = told {
@@ -164,22 +186,107 @@ impl Store for MemoryStore {
         effect.ok_or(StoreError::Lost)
     }
 
-    async fn begin(&self) -> Result<(), StoreError> {
-        self.streams.write().filling = Some(Projection::new(self.limits));
+    async fn begin(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let mut building = self.building.lock();
+        // By time, so that the logs of two processes one after the other are not taken for one another.
+        let time = u64::try_from(now.timestamp_micros()).unwrap_or(0);
+        building.last = time.max(building.last + 1);
+        let number = building.last;
+        let unfinished = building
+            .stream
+            .replace((number, Projection::new(self.limits)));
+        drop(building);
+        drop(unfinished);
+        Ok(number)
+    }
+
+    async fn add(
+        &self,
+        generation: u64,
+        batch: Batch,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.built(generation, |stream| {
+            for change in batch.changes {
+                stream.apply(change, now);
+            }
+            for (mark, at) in batch.read {
+                stream.mark(mark, at);
+            }
+        })
+    }
+
+    async fn publish(&self, generation: u64) -> Result<(), StoreError> {
+        let mut building = self.building.lock();
+        let built = building
+            .stream
+            .take_if(|(number, _)| *number == generation)
+            .ok_or(StoreError::Superseded)?;
+        let (generation, stream) = built;
+        let mut streams = self.streams.write();
+        let old = streams.shown.replace(stream);
+        streams.generation = generation;
+        let old_log = std::mem::replace(&mut streams.log, Log::new(generation));
+        drop(streams);
+        drop(building);
+        // Taking it apart takes a while, which nobody waits for.
+        drop((old, old_log));
         Ok(())
     }
 
-    async fn publish(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut streams = self.streams.write();
-        if let Some(filled) = streams.filling.take() {
-            streams.shown = Some(filled);
-            streams.epoch += 1;
-            // By time, so that the logs of two processes one after the other are not taken for one another.
-            let next = streams.log.generation() + 1;
-            let generation = u64::try_from(now.timestamp_micros()).unwrap_or(0).max(next);
-            streams.log = Log::new(generation);
-        }
+    async fn abandon(&self, generation: u64) -> Result<(), StoreError> {
+        let unfinished = self
+            .building
+            .lock()
+            .stream
+            .take_if(|(number, _)| *number == generation);
+        drop(unfinished);
         Ok(())
+    }
+
+    async fn gaps(&self, building: Option<u64>) -> Result<Vec<Gap>, StoreError> {
+        if let Some(generation) = building {
+            return self.built(generation, |stream| stream.gaps(generation));
+        }
+        let streams = self.streams.read();
+        let gaps = streams
+            .shown
+            .as_ref()
+            .map(|shown| shown.gaps(streams.generation));
+        Ok(gaps.unwrap_or_default())
+    }
+
+    async fn refill(
+        &self,
+        gap: &Gap,
+        found: &[PostState],
+        end: bool,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        // Built when it was asked about, it may be the one that is shown by now.
+        if let Ok(filled) = self.built(gap.generation, |stream| stream.refill(gap, found, end, now))
+        {
+            return Ok(filled);
+        }
+        let mut streams = self.streams.write();
+        let asked = streams.generation == gap.generation;
+        let shown = streams.shown.as_mut().filter(|_| asked);
+        Ok(shown.is_some_and(|shown| shown.refill(gap, found, end, now)))
+    }
+
+    async fn foreign(
+        &self,
+        query: &Query,
+        below: Position,
+        limit: usize,
+    ) -> Result<Vec<PostState>, StoreError> {
+        let streams = self.streams.read();
+        let shown = streams.shown.as_ref();
+        Ok(shown.map_or_else(Vec::new, |shown| shown.foreign(query, below, limit)))
+    }
+
+    async fn windows(&self) -> Result<Option<Vec<Window>>, StoreError> {
+        Ok(self.streams.read().shown.as_ref().map(Projection::windows))
     }
 
     async fn tune(&self, user: UserId, from: Option<Place>) -> Result<Tuned, StoreError> {
@@ -229,14 +336,16 @@ impl Store for MemoryStore {
     }
 
     async fn names(&self, users: &[UserId]) -> Result<HashMap<UserId, String>, StoreError> {
-        let streams = self.streams.read();
-        let Some(known) = streams.shown.as_ref().or(streams.filling.as_ref()) else {
-            return Ok(HashMap::new());
+        let named = |stream: &Projection| {
+            let name = |user: &UserId| Some((*user, stream.name_of(*user)?.to_owned()));
+            users.iter().filter_map(name).collect()
         };
-        Ok(users
-            .iter()
-            .filter_map(|user| Some((*user, known.name_of(*user)?.to_owned())))
-            .collect())
+        if let Some(shown) = &self.streams.read().shown {
+            return Ok(named(shown));
+        }
+        let building = self.building.lock();
+        let known = building.stream.as_ref().map(|(_, stream)| named(stream));
+        Ok(known.unwrap_or_default())
     }
 
     async fn figures(&self) -> Result<Figures, StoreError> {
@@ -247,7 +356,7 @@ impl Store for MemoryStore {
             .map(Projection::figures)
             .unwrap_or_default();
         Ok(Figures {
-            prefix: format!("memory:{}", streams.epoch),
+            prefix: format!("memory:{}", streams.generation),
             ..figures
         })
     }

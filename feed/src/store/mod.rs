@@ -9,10 +9,13 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use contracts::events::PostState;
 use contracts::{Audience, PostId, UserId};
 
 use crate::change::{Change, Effect, Mark};
 use crate::live::{Heard, Listener, Place, Tuned, Turned};
+use crate::position::Position;
+use crate::projection::{Gap, Window};
 use crate::query::{Answer, Figures, Query};
 
 pub use memory::MemoryStore;
@@ -23,12 +26,28 @@ pub enum StoreError {
     /// What was there is gone: it has to be filled again.
     #[error("the stream's state is gone")]
     Lost,
+    /// Another generation is being built than the one that was meant.
+    #[error("another stream is being built meanwhile")]
+    Superseded,
     /// It does not answer; what it holds may still be there.
     #[error("the stream's store does not answer: {0}")]
     Unavailable(String),
 }
 
-/// Keeps one stream, and while it is filled a second one that nobody sees yet.
+/// Something that is put into a generation that is being built.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// In any order.
+    pub changes: Vec<Change>,
+    /// Up to where topics are read with it, and when those records reached the bus.
+    pub read: Vec<(Mark, DateTime<Utc>)>,
+}
+
+/// Keeps one stream that is shown, and while a rebuild goes on a second one beside it that nobody sees yet. Each is a
+/// generation with a number of its own; who builds one, when and from what is not the store's to know.
+///
+/// What happens meanwhile is [applied](Store::apply) to both. So the one beside needs to be [given](Store::add) only what
+/// was before it [began](Store::begin), and is never behind the one that is shown once it has that.
 #[async_trait]
 pub trait Store: Send + Sync + Debug {
     /// One page, as far as it is known here; [`Answer::Cold`] until a stream was published.
@@ -37,10 +56,11 @@ pub trait Store: Send + Sync + Debug {
     /// [`StoreError`]: the owner answers instead.
     async fn page(&self, query: &Query, now: DateTime<Utc>) -> Result<Answer, StoreError>;
 
-    /// Applies a change, and notes where it was read, in one step: to the stream that is shown and to the one being filled.
+    /// Applies a change, and notes where it was read, in one step: to the stream that is shown and to the one being built.
+    /// The effect is that on the one that is shown, if there is one.
     ///
     /// # Errors
-    /// [`StoreError`]: nothing was applied.
+    /// [`StoreError`]: nothing was applied; [`StoreError::Lost`] where there is neither.
     async fn apply(
         &self,
         change: Change,
@@ -48,18 +68,73 @@ pub trait Store: Send + Sync + Debug {
         now: DateTime<Utc>,
     ) -> Result<Effect, StoreError>;
 
-    /// Starts a new, empty stream that is not shown yet; one that was being filled is dropped.
+    /// Starts a new, empty generation that is not shown yet, and answers its number, which no other had or will have. One
+    /// that was being built is dropped: whoever built it was killed, or finds out by [`StoreError::Superseded`].
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn begin(&self) -> Result<(), StoreError>;
+    async fn begin(&self, now: DateTime<Utc>) -> Result<u64, StoreError>;
 
-    /// Shows the stream that was being filled, in one step, with an empty change log of a new generation. Without one, nothing
-    /// happens.
+    /// Puts changes into the generation that is being built, and into that alone.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Superseded`] when another is being built.
+    async fn add(
+        &self,
+        generation: u64,
+        batch: Batch,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
+    /// Shows the generation that was being built, in one step, with an empty change log of this number, and drops the one
+    /// that was shown.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Superseded`] when another is being built.
+    async fn publish(&self, generation: u64) -> Result<(), StoreError>;
+
+    /// Drops the generation if it is still being built.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the next [`begin`](Store::begin) does.
+    async fn abandon(&self, generation: u64) -> Result<(), StoreError>;
+
+    /// The windows with room for what lies below them: of the generation that is being built if that is asked for by its
+    /// number, else of the one that is shown.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn publish(&self, now: DateTime<Utc>) -> Result<(), StoreError>;
+    async fn gaps(&self, building: Option<u64>) -> Result<Vec<Gap>, StoreError>;
+
+    /// Fills a window up with what the owner has directly below it, newest first; `end`: it has no more. Tells whether the gap was
+    /// still as it was when it was told of; if not, nothing happens.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn refill(
+        &self,
+        gap: &Gap,
+        found: &[PostState],
+        end: bool,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
+
+    /// Posts of foreign producers below a place that belong on this page, newest first: the owner does not know them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn foreign(
+        &self,
+        query: &Query,
+        below: Position,
+        limit: usize,
+    ) -> Result<Vec<PostState>, StoreError>;
+
+    /// Every window that is shown, whole, to be compared with what it should be; `None` while nothing is shown.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn windows(&self) -> Result<Option<Vec<Window>>, StoreError>;
 
     /// Where a live reader begins: at the place they ask for if everything since is known and their rights did not change
     /// meanwhile, else at the end of the change log.

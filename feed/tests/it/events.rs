@@ -9,9 +9,13 @@ use crate::support::{Setup, TestFeed, memory, person};
 use async_trait::async_trait;
 use backends::bus::Start;
 use chrono::{DateTime, Utc};
+use contracts::events::PostState;
 use contracts::{Audience, PostId, UserId};
-use feed::store::{Store, StoreError};
-use feed::{Answer, Change, Effect, Figures, Heard, Listener, Mark, Place, Query, Tuned, Turned};
+use feed::store::{Batch, Store, StoreError};
+use feed::{
+    Answer, Change, Effect, Figures, Gap, Heard, Listener, Mark, Place, Position, Query, Tuned,
+    Turned, Window,
+};
 
 #[tokio::test]
 async fn an_event_that_does_not_parse_goes_to_the_dead_letters_and_the_next_one_is_applied() {
@@ -81,12 +85,52 @@ impl Store for Failing {
         self.inner.apply(change, mark, now).await
     }
 
-    async fn begin(&self) -> Result<(), StoreError> {
-        self.inner.begin().await
+    async fn begin(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        self.inner.begin(now).await
     }
 
-    async fn publish(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.inner.publish(now).await
+    async fn add(
+        &self,
+        generation: u64,
+        batch: Batch,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.inner.add(generation, batch, now).await
+    }
+
+    async fn publish(&self, generation: u64) -> Result<(), StoreError> {
+        self.inner.publish(generation).await
+    }
+
+    async fn abandon(&self, generation: u64) -> Result<(), StoreError> {
+        self.inner.abandon(generation).await
+    }
+
+    async fn gaps(&self, building: Option<u64>) -> Result<Vec<Gap>, StoreError> {
+        self.inner.gaps(building).await
+    }
+
+    async fn refill(
+        &self,
+        gap: &Gap,
+        found: &[PostState],
+        end: bool,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        self.inner.refill(gap, found, end, now).await
+    }
+
+    async fn foreign(
+        &self,
+        query: &Query,
+        below: Position,
+        limit: usize,
+    ) -> Result<Vec<PostState>, StoreError> {
+        self.inner.foreign(query, below, limit).await
+    }
+
+    async fn windows(&self) -> Result<Option<Vec<Window>>, StoreError> {
+        self.inner.windows().await
     }
 
     async fn tune(&self, user: UserId, from: Option<Place>) -> Result<Tuned, StoreError> {

@@ -1,11 +1,16 @@
 //! The feed through its router, its bus and its store.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod atom;
+mod bus;
 mod events;
 mod fallback;
 mod live;
 mod live_model;
+mod rebuild;
+mod rule24;
 mod store;
 mod stream;
 mod support;
 mod surface;
+mod verify;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::support::owner::{id, post, start};
 use contracts::{PostId, UserId};
-use feed::store::Store;
+use feed::store::{Batch, Store, StoreError};
 use feed::{
-    Answer, Change, Effect, Filter, Mark, NameSource, Order, Position, Query, Scope, Source, Start,
-    StreamPage,
+    Answer, Change, Effect, Filter, Line, Mark, NameSource, Order, Position, Query, Scope, Source,
+    Start, StreamPage,
 };
 
 fn query(start: Start, limit: usize, audiences: &[&str]) -> Query {
@@ -32,6 +32,15 @@ async fn apply(store: &Arc<dyn Store>, change: Change) -> Effect {
     store.apply(change, None, start()).await.unwrap()
 }
 
+/// Puts it into the stream that is being built.
+async fn add(store: &Arc<dyn Store>, generation: u64, change: Change) {
+    let batch = Batch {
+        changes: vec![change],
+        read: Vec::new(),
+    };
+    store.add(generation, batch, start()).await.unwrap();
+}
+
 /// The ids of a page that the store has all of.
 async fn ids(store: &Arc<dyn Store>, query: &Query) -> Vec<PostId> {
     let items = match store.page(query, start()).await.unwrap() {
@@ -46,8 +55,8 @@ async fn ids(store: &Arc<dyn Store>, query: &Query) -> Vec<PostId> {
 
 async fn shown(window: usize, open: fn(usize) -> Arc<dyn Store>) -> Arc<dyn Store> {
     let store = open(window);
-    store.begin().await.unwrap();
-    store.publish(start()).await.unwrap();
+    let generation = store.begin(start()).await.unwrap();
+    store.publish(generation).await.unwrap();
     store
 }
 
@@ -64,11 +73,12 @@ async fn it_is_cold_until_a_stream_is_published_and_shows_it_whole_then(
             .is_err(),
         "there is nothing to apply to"
     );
-    store.begin().await.unwrap();
+    let generation = store.begin(start()).await.unwrap();
     apply(&store, created(1, 0, &["school"])).await;
     assert_eq!(store.page(&first, start()).await.unwrap(), Answer::Cold);
     assert_eq!(store.version(id(1)).await.unwrap(), None);
-    store.publish(start()).await.unwrap();
+    assert_eq!(store.windows().await.unwrap(), None);
+    store.publish(generation).await.unwrap();
     assert_eq!(ids(&store, &first).await, [id(1)]);
     assert_eq!(store.version(id(1)).await.unwrap(), Some(1));
     store.check().await.unwrap();
@@ -80,17 +90,130 @@ async fn the_stream_that_is_shown_goes_on_while_another_is_filled(
     let store = shown(9, open).await;
     let first = query(Start::Skip(0), 9, &["school"]);
     apply(&store, created(1, 0, &["school"])).await;
-    store.begin().await.unwrap();
-    apply(&store, created(2, 1, &["school"])).await;
-    assert_eq!(ids(&store, &first).await, [id(2), id(1)]);
-    store.publish(start()).await.unwrap();
-    assert_eq!(ids(&store, &first).await, [id(2)]);
-    store.publish(start()).await.unwrap();
+    let generation = store.begin(start()).await.unwrap();
+    add(&store, generation, created(2, 1, &["school"])).await;
+    assert_eq!(ids(&store, &first).await, [id(1)], "nobody sees it yet");
+    apply(&store, created(3, 2, &["school"])).await;
+    assert_eq!(ids(&store, &first).await, [id(3), id(1)]);
+    let before = store.figures().await.unwrap().prefix;
+    store.publish(generation).await.unwrap();
+    assert_eq!(ids(&store, &first).await, [id(3), id(2)]);
+    assert_ne!(store.figures().await.unwrap().prefix, before);
+}
+
+async fn an_unfinished_stream_is_dropped_by_the_next_and_by_who_gives_it_up(
+    open: fn(usize) -> Arc<dyn Store>,
+) {
+    let store = shown(9, open).await;
+    let first = query(Start::Skip(0), 9, &["school"]);
+    apply(&store, created(1, 0, &["school"])).await;
+    let unfinished = store.begin(start()).await.unwrap();
+    add(&store, unfinished, created(2, 1, &["school"])).await;
+    let next = store.begin(start()).await.unwrap();
+    assert_ne!(next, unfinished);
+    for refused in [
+        store.add(unfinished, Batch::default(), start()).await.err(),
+        store.publish(unfinished).await.err(),
+        store.gaps(Some(unfinished)).await.err(),
+    ] {
+        assert!(
+            matches!(refused, Some(StoreError::Superseded)),
+            "{refused:?}"
+        );
+    }
+    store.abandon(unfinished).await.unwrap();
+    add(&store, next, created(3, 2, &["school"])).await;
+    store.abandon(next).await.unwrap();
+    assert!(store.publish(next).await.is_err());
+    assert_eq!(ids(&store, &first).await, [id(1)]);
+    apply(&store, created(4, 3, &["school"])).await;
+    assert_eq!(ids(&store, &first).await, [id(4), id(1)]);
+}
+
+async fn a_window_with_room_is_told_of_and_filled_up_from_what_lies_below_it(
+    open: fn(usize) -> Arc<dyn Store>,
+) {
+    let store = shown(2, open).await;
+    for number in 1..=5 {
+        apply(&store, created(number, i64::from(number), &["school"])).await;
+    }
+    assert_eq!(store.gaps(None).await.unwrap(), []);
+    let gone = Change::Gone {
+        id: id(5),
+        order: Order::owned(2),
+        at: start(),
+    };
+    assert_eq!(apply(&store, gone).await, Effect::Thinned);
+    let gaps = store.gaps(None).await.unwrap();
+    let school = Line::Audience("school".parse().unwrap());
+    let lines: Vec<_> = gaps.iter().map(|gap| (gap.line, gap.room)).collect();
+    assert_eq!(lines, [(school, 1), (Line::Person(UserId(7)), 1)]);
+    let later = start() + chrono::TimeDelta::hours(1);
+    for gap in &gaps {
+        let found = [post(3, 3, &["school"])];
+        assert!(store.refill(gap, &found, false, later).await.unwrap());
+        assert!(
+            !store.refill(gap, &found, false, later).await.unwrap(),
+            "it is another gap by now"
+        );
+    }
+    assert_eq!(store.gaps(None).await.unwrap(), []);
+    let Answer::Part(part) = store
+        .page(&query(Start::Skip(0), 9, &["school"]), start())
+        .await
+        .unwrap()
+    else {
+        panic!("the owner goes on");
+    };
+    assert_eq!((part.count, part.total), (2, Some(2)));
+}
+
+async fn a_foreign_post_is_there_below_every_window(open: fn(usize) -> Arc<dyn Store>) {
+    let store = shown(1, open).await;
+    let mut foreign = post(1, 1, &["school"]);
+    foreign.version = 9;
+    let change = Change::Post {
+        post: Box::new(foreign.clone()),
+        order: Order::foreign(9, 0),
+        arrived: start(),
+        source: Source::Bus,
+    };
+    apply(&store, change).await;
+    for number in 2..=4 {
+        apply(&store, created(number, i64::from(number), &["school"])).await;
+    }
+    let first = query(Start::Skip(0), 9, &["school"]);
+    let below = |minute| Position::new(start() + chrono::TimeDelta::minutes(minute), id(9));
+    let found = store.foreign(&first, below(4), 5).await.unwrap();
+    assert_eq!(found, [foreign]);
+    assert_eq!(store.foreign(&first, below(0), 5).await.unwrap(), []);
+    let others = query(Start::Skip(0), 9, &["role:teacher"]);
+    assert_eq!(store.foreign(&others, below(4), 5).await.unwrap(), []);
+}
+
+async fn the_windows_are_told_whole(open: fn(usize) -> Arc<dyn Store>) {
+    let store = shown(2, open).await;
+    for number in 1..=3 {
+        apply(&store, created(number, i64::from(number), &["school"])).await;
+    }
+    let mut windows = store.windows().await.unwrap().unwrap();
+    windows.sort_by_key(|window| window.line);
+    let told: Vec<_> = windows
+        .iter()
+        .map(|window| {
+            let ids: Vec<_> = window.items.iter().map(|kept| kept.id).collect();
+            (window.line.to_string(), ids)
+        })
+        .collect();
     assert_eq!(
-        ids(&store, &first).await,
-        [id(2)],
-        "there was nothing else to show"
+        told,
+        [
+            ("school".to_owned(), vec![id(3), id(2)]),
+            ("by:7".to_owned(), vec![id(3), id(2)])
+        ]
     );
+    let kept = &windows[0].items[0];
+    assert!(kept.owned && kept.body.json().starts_with(b"{\"post_id\":"));
 }
 
 async fn a_change_is_applied_once_and_older_ones_change_nothing(open: fn(usize) -> Arc<dyn Store>) {
@@ -105,10 +228,7 @@ async fn a_change_is_applied_once_and_older_ones_change_nothing(open: fn(usize) 
     );
     let gone = Change::Gone {
         id: id(1),
-        order: Order {
-            version: 3,
-            rank: 0,
-        },
+        order: Order::owned(3),
         at: start(),
     };
     assert_eq!(apply(&store, gone.clone()).await, Effect::Applied);
@@ -212,6 +332,10 @@ macro_rules! store_suite {
         mod $backend {
             store_suite!(@ $open; it_is_cold_until_a_stream_is_published_and_shows_it_whole_then
                 the_stream_that_is_shown_goes_on_while_another_is_filled
+                an_unfinished_stream_is_dropped_by_the_next_and_by_who_gives_it_up
+                a_window_with_room_is_told_of_and_filled_up_from_what_lies_below_it
+                a_foreign_post_is_there_below_every_window
+                the_windows_are_told_whole
                 a_change_is_applied_once_and_older_ones_change_nothing
                 pages_by_cursor_neither_repeat_nor_skip_items_of_one_time
                 a_full_window_says_where_the_owner_goes_on

@@ -5,6 +5,8 @@ use contracts::PostId;
 use contracts::events::PostState;
 
 use super::*;
+use crate::change::{Order, Source, Touch};
+use crate::item::Item;
 use crate::owner::{id, post, start};
 use crate::page;
 use crate::query::{Filter, Part, Query, Scope, Start};
@@ -39,10 +41,7 @@ impl Stream {
 
     fn foreign(&mut self, number: u32, millis: i64, rank: u8) -> Effect {
         let at = start() + TimeDelta::milliseconds(millis);
-        let order = Order {
-            version: at.timestamp_millis(),
-            rank,
-        };
+        let order = Order::foreign(at.timestamp_millis(), rank);
         let change = match rank {
             0 => Change::Post {
                 post: Box::new(post(number, 0, &["school"])),
@@ -67,7 +66,7 @@ impl Stream {
     }
 
     fn gone(&mut self, number: u32, version: i64) -> Effect {
-        let order = Order { version, rank: 0 };
+        let order = Order::owned(version);
         self.projection.apply(
             Change::Gone {
                 id: id(number),

@@ -1,11 +1,13 @@
 //! A feed on a bus of its own, with an owner that answers from a list.
 
+pub mod halt;
 pub mod live;
 pub mod owner;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use self::halt::Halting;
 pub use self::live::{Live, Seen};
 use self::owner::{Owner, start};
 use axum::Router;
@@ -17,7 +19,7 @@ use contracts::events::{
 };
 use contracts::{PostId, Role, Roles, RolesOnly, UserId, Verified, Verifier};
 use feed::store::{MemoryStore, Store};
-use feed::{Applied, Built, Config, Deps, Limits};
+use feed::{Applied, Config, Deps, Inspector, Limits, Rebuilds};
 use kit::clock::MockClock;
 use kit::ids::{SeededIds, SharedIds};
 use kit::metrics::Metrics;
@@ -47,17 +49,48 @@ impl Default for Setup {
     }
 }
 
+/// What outlives a feed.
+#[derive(Clone)]
+pub struct World {
+    pub owner: Arc<Owner>,
+    pub exports: Arc<Halting>,
+    pub bus: Arc<dyn Bus>,
+    pub clock: MockClock,
+    pub ids: SharedIds,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = MockClock::at(start() + chrono::TimeDelta::hours(12));
+        let ids: SharedIds = Arc::new(SeededIds::new(7, clock.shared()));
+        let url = format!("sqlite:{}", folder.path().join("bus.db").display());
+        let owner = Arc::new(Owner::default());
+        Self {
+            exports: Arc::new(Halting::of(owner.clone())),
+            owner,
+            bus: bus::open(&url, clock.shared()).await.unwrap(),
+            clock,
+            ids,
+            _folder: Arc::new(folder),
+        }
+    }
+}
+
 pub struct TestFeed {
     pub router: Router,
+    pub world: World,
     pub owner: Arc<Owner>,
     pub bus: Arc<dyn Bus>,
     pub clock: MockClock,
     pub ids: SharedIds,
     pub metrics: Metrics,
     pub applied: Applied,
+    pub rebuilds: Rebuilds,
+    pub inspector: Inspector,
     workers: parking_lot::Mutex<Vec<Worker>>,
     running: Option<(CancellationToken, Vec<JoinHandle<anyhow::Result<()>>>)>,
-    _folder: tempfile::TempDir,
 }
 
 pub fn memory(window: usize) -> Arc<dyn Store> {
@@ -73,42 +106,52 @@ pub fn memory(window: usize) -> Arc<dyn Store> {
 impl TestFeed {
     /// Built, not running: there is no stream yet.
     pub async fn cold(setup: Setup) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = MockClock::at(start() + chrono::TimeDelta::hours(12));
-        let ids: SharedIds = Arc::new(SeededIds::new(7, clock.shared()));
-        let url = format!("sqlite:{}", folder.path().join("bus.db").display());
-        let bus = bus::open(&url, clock.shared()).await.unwrap();
-        let owner = Arc::new(Owner::default());
+        Self::cold_in(World::new().await, setup).await
+    }
+
+    /// The same where a feed was before.
+    pub async fn cold_in(world: World, setup: Setup) -> Self {
+        let World {
+            owner,
+            exports,
+            bus,
+            clock,
+            ids,
+            ..
+        } = world.clone();
         let keys =
             KeyRing::hs256(&"a key for tests only, 32 bytes long!".into(), "schoolyard").unwrap();
         let metrics = Metrics::new();
         let deps = Deps {
             bus: bus.clone(),
-            posts: owner.clone(),
+            posts: exports,
             roster: Arc::new(RolesOnly),
             verifier: Verifier::new(keys, clock.shared()),
             public_audience: setup.public,
+            public_url: "https://school.example".to_owned(),
             clock: clock.shared(),
             metrics: metrics.clone(),
         };
         let store = setup.store.unwrap_or_else(|| memory(setup.window));
         let config = Config {
+            window: setup.window,
             live_comment_seconds: setup.live_comment_seconds,
             ..Config::default()
         };
-        let Built { service, applied } = feed::build_on(store, config, deps).await.unwrap();
-        let (router, workers) = (service.routes.router, service.workers);
+        let built = feed::build_on(store, config, deps).await.unwrap();
         Self {
-            router,
+            router: built.service.routes.router,
+            world,
             owner,
             bus,
             clock,
             ids,
             metrics,
-            applied,
-            workers: workers.into(),
+            applied: built.applied,
+            rebuilds: built.rebuilds,
+            inspector: built.inspector,
+            workers: built.service.workers.into(),
             running: None,
-            _folder: folder,
         }
     }
 
@@ -155,6 +198,19 @@ impl TestFeed {
             message.headers,
         )
         .await;
+    }
+
+    /// Until everything that is on the bus by now is applied.
+    pub async fn settled(&self) {
+        let topics = ["posts-events", "auth-events", "profile-events"];
+        let ends = self.bus.ends(&topics).await.unwrap();
+        self.applied.reached(&ends).await.unwrap();
+    }
+
+    /// Rebuilds the stream and waits for the end of it.
+    pub async fn rebuild(&self) -> feed::Report {
+        let job = self.rebuilds.start().unwrap();
+        self.rebuilds.ended(&job).await.unwrap()
     }
 
     pub async fn delete(&self, id: PostId, version: i64) {

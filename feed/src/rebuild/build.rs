@@ -1,0 +1,76 @@
+//! One rebuild, from the first post to the moment it is shown.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use kit::clock::SharedClock;
+use kit::metrics::Metrics;
+
+use super::refill::Refiller;
+use super::sources::{Piece, Sources};
+use super::{Phase, Run};
+use crate::events::TOPICS;
+use crate::pulse::Pulse;
+use crate::store::Store;
+
+/// Builds streams.
+pub(crate) struct Builder {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sources: Sources,
+    pub(crate) refiller: Refiller,
+    pub(crate) clock: SharedClock,
+    pub(crate) metrics: Metrics,
+    pub(crate) pulse: Arc<Pulse>,
+}
+
+impl Builder {
+    /// Builds a stream and shows it. Until its last step whatever is shown stays as it is, and stays if this fails or is
+    /// dropped; what is unfinished then is dropped by the next one at the latest.
+    pub(crate) async fn build(&self, run: &Run) -> anyhow::Result<()> {
+        let began = self.clock.now();
+        let generation = self.store.begin(began).await?;
+        self.pulse.begin();
+        if let Err(error) = self.fill(generation, run).await {
+            if let Err(error) = self.store.abandon(generation).await {
+                tracing::info!(%error, "an unfinished stream is dropped by the next rebuild");
+            }
+            return Err(error);
+        }
+        self.pulse.found();
+        self.pulse.beat();
+        // What was removed at the last moment, and may not have been filled up.
+        self.pulse.thin();
+        let seconds = (self.clock.now() - began).as_seconds_f64();
+        self.metrics.gauge("feed_fill_seconds", &[]).set(seconds);
+        Ok(())
+    }
+
+    async fn fill(&self, generation: u64, run: &Run) -> anyhow::Result<()> {
+        // Whatever comes from now on is applied to this stream too, so what is missing ends here. And what the owner told of its
+        // posts until here is in the export, which begins after this.
+        let ends = self.sources.bus.ends(&TOPICS).await?;
+        run.phase(Phase::Export, None);
+        let mut pieces = self.sources.export(self.clock.now());
+        while let Some(piece) = pieces.try_next().await? {
+            self.add(generation, piece, run).await?;
+        }
+        run.phase(Phase::Bus, Some(self.sources.kept().await?));
+        let mut pieces = self.sources.backlog(ends);
+        while let Some(piece) = pieces.try_next().await? {
+            self.add(generation, piece, run).await?;
+        }
+        run.phase(Phase::CatchUp, None);
+        // Nobody is to see a state older than what they were shown meanwhile, by the owner or otherwise.
+        let ends = self.sources.bus.ends(&TOPICS).await?;
+        anyhow::ensure!(self.pulse.reached(&ends).await, "the feed has ended");
+        self.refiller.built(generation).await?;
+        Ok(self.store.publish(generation).await?)
+    }
+
+    async fn add(&self, generation: u64, piece: Piece, run: &Run) -> anyhow::Result<()> {
+        let Piece { batch, read } = piece;
+        self.store.add(generation, batch, self.clock.now()).await?;
+        run.advance(read);
+        Ok(())
+    }
+}
