@@ -1,6 +1,5 @@
 //! Who answers a route: a router of this process, or a service elsewhere.
 
-mod breaker;
 mod remote;
 
 use std::fmt;

@@ -8,12 +8,12 @@ use axum::body::{Body, HttpBody as _};
 use axum::response::Response;
 use http::{Method, Request, StatusCode};
 use http_body_util::LengthLimitError;
+use kit::breaker::{Breaker, is_failure};
 use kit::clock::SharedClock;
 use kit::metrics::Metrics;
 use kit::problem::Problem;
 use reqwest::{Client, Url};
 
-use super::breaker::Breaker;
 use crate::headers;
 
 /// Sends requests on to one base address: bodies stream both ways, connections are kept. Clones share connections'
@@ -199,18 +199,6 @@ fn incoming(answer: reqwest::Response) -> Result<Response, Failure> {
     let mut answer = http::Response::<reqwest::Body>::from(answer).map(Body::new);
     headers::end_hop(answer.headers_mut());
     Ok(answer)
-}
-
-/// What counts against an upstream. 503 and 507 do not: the service is there, says what it lacks and what still works (a
-/// full disk must not take the reads along).
-fn is_failure(status: StatusCode) -> bool {
-    status.is_informational()
-        || matches!(
-            status,
-            StatusCode::INTERNAL_SERVER_ERROR
-                | StatusCode::BAD_GATEWAY
-                | StatusCode::GATEWAY_TIMEOUT
-        )
 }
 
 fn too_large() -> Problem {

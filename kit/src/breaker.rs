@@ -1,11 +1,13 @@
-//! The circuit breaker of an upstream (spec/operations.md rule 4): what does not answer is not asked for a while, so that
-//! callers get their 503 at once and the upstream can come back.
+//! The circuit breaker (spec/operations.md rule 4): what does not answer is not asked for a while, so that callers get
+//! their 503 at once and it can come back.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use kit::clock::SharedClock;
+use http::StatusCode;
 use parking_lot::Mutex;
+
+use crate::clock::SharedClock;
 
 /// Seconds that are looked back on.
 const WINDOW: i64 = 10;
@@ -37,6 +39,19 @@ pub struct Permit {
     breaker: Breaker,
     trying: bool,
     told: bool,
+}
+
+/// What counts against the one who answers. 503 and 507 do not: it is there, says what it lacks and what still works (a
+/// full disk must not take the reads along).
+#[must_use]
+pub fn is_failure(status: StatusCode) -> bool {
+    status.is_informational()
+        || matches!(
+            status,
+            StatusCode::INTERNAL_SERVER_ERROR
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::GATEWAY_TIMEOUT
+        )
 }
 
 impl Breaker {
@@ -157,7 +172,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kit::clock::MockClock;
+    use crate::clock::MockClock;
     use proptest::prelude::*;
 
     fn call(breaker: &Breaker, succeeded: bool) -> Result<(), u64> {
@@ -260,7 +275,7 @@ mod tests {
             let mut all: Vec<(i64, bool)> = Vec::new();
             for (wait, succeeded) in calls {
                 clock.advance(Duration::milliseconds(wait));
-                let now = kit::clock::Clock::now(&clock).timestamp();
+                let now = crate::clock::Clock::now(&clock).timestamp();
                 call(&breaker, succeeded).unwrap();
                 all.push((now, succeeded));
                 let recent: Vec<_> = all.iter().filter(|(at, _)| now - at < 10).collect();
