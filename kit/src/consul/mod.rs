@@ -1,9 +1,10 @@
 //! Consul: a directory of who answers where, and a small store of keys.
 //!
 //! [`KeyValue`] and [`Catalog`] are what the rest of the program asks of it;
-//! [`MemoryConsul`](memory::MemoryConsul) is one in this process, for tests.
+//! [`Consul`] asks an agent over HTTP, [`MemoryConsul`](memory::MemoryConsul) is one in this process, for tests.
 
 mod catalog;
+mod client;
 mod error;
 mod following;
 mod index;
@@ -11,6 +12,7 @@ mod key_value;
 pub mod memory;
 
 pub use catalog::{Catalog, HealthCheck, Instance, Instances, Registration};
+pub use client::Consul;
 pub use error::ConsulError;
 pub use following::Following;
 pub use index::Index;

@@ -62,7 +62,10 @@ impl Keys {
             }
             Operation::Delete { key } => Ok(self.remove(key, index)),
             Operation::DeleteIf { key, modify_index } => {
-                self.expect(key, *modify_index)?;
+                // what is not there anymore needs no condition, as in Consul
+                if self.there(key).is_some() {
+                    self.expect(key, *modify_index)?;
+                }
                 Ok(self.remove(key, index))
             }
             Operation::DeleteTree { prefix } => {
@@ -80,9 +83,13 @@ impl Keys {
             .take_while(move |(key, _)| key.starts_with(prefix))
     }
 
+    fn there(&self, key: &str) -> Option<&Entry> {
+        self.0.get(key).filter(|entry| entry.value.is_some())
+    }
+
     /// Consul, too, makes no change of a value that is there already.
     fn set(&mut self, key: &str, value: &[u8], index: u64) -> bool {
-        let there = self.0.get(key).and_then(|entry| entry.value.as_deref());
+        let there = self.there(key).and_then(|entry| entry.value.as_deref());
         if there == Some(value) {
             return false;
         }
@@ -106,8 +113,7 @@ impl Keys {
     }
 
     fn expect(&self, key: &str, modify_index: u64) -> Result<(), String> {
-        let there = self.0.get(key).filter(|entry| entry.value.is_some());
-        if there.map_or(0, |entry| entry.changed) == modify_index {
+        if self.there(key).map_or(0, |entry| entry.changed) == modify_index {
             Ok(())
         } else {
             Err(format!("`{key}` was changed by somebody else"))
