@@ -335,6 +335,7 @@ async fn help_names_every_command_and_the_exit_codes() {
         "serve",
         "admin",
         "dlq",
+        "feed",
         "config",
         "openapi",
         "healthcheck",

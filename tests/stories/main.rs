@@ -9,6 +9,7 @@ mod command_line;
 mod crash;
 mod dead_letters;
 mod events;
+mod feed_commands;
 mod live;
 mod races;
 mod spoof;
