@@ -70,8 +70,14 @@ pub struct Limits {
     pub in_flight: usize,
     /// Bytes of request line and headers (16 KiB).
     pub headers: usize,
-    /// Time until the headers are there (30 s).
+    /// Time until the headers are there (30 s); over TLS also until the handshake is done.
     pub header_time: Duration,
+    /// Requests at once on one HTTP/2 connection (256).
+    pub streams: u32,
+    /// Time after which a silent HTTP/2 connection is asked for a sign of life (20 s).
+    pub ping_interval: Duration,
+    /// Time it has to give that sign (10 s).
+    pub ping_time: Duration,
     /// Time a client may take nothing of an answer that waits for it (30 s).
     pub write_time: Duration,
     /// Time that requests and jobs have to finish after the wish to stop (30 s).
@@ -88,6 +94,9 @@ impl Default for Limits {
             in_flight: 1024,
             headers: 16 * 1024,
             header_time: Duration::from_secs(30),
+            streams: 256,
+            ping_interval: Duration::from_secs(20),
+            ping_time: Duration::from_secs(10),
             write_time: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(30),
             shutdown_delay: Duration::ZERO,

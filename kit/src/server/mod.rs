@@ -3,18 +3,24 @@
 mod config;
 mod connection;
 mod context;
+mod crumbs;
+mod door;
 mod edge;
 mod endless;
 mod finish;
 mod meter;
 mod patient;
+mod preface;
 mod request_id;
 mod router;
 mod run;
+mod tls;
 
 pub use config::{Config, SECTION};
 pub use context::{Matched, default_body_limit, note_route, note_user, request_id};
 pub(crate) use context::{draining, with_current};
+pub use door::Door;
 pub use edge::{App, Edge, Limits, Server};
 pub(crate) use request_id::X_REQUEST_ID;
 pub use router::{metrics_router, metrics_worker, service_router};
+pub use tls::Tls;

@@ -12,9 +12,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{self, Phase};
+use super::connection::{self, Phase, Protocols};
+use super::door::Door;
 use super::edge::{Server, said};
 use super::patient::Patient;
+use super::tls::Tls;
 use crate::metrics::Metrics;
 use crate::service::Worker;
 use crate::shutdown::Shutdown;
@@ -39,6 +41,20 @@ impl Server {
         workers: Vec<Worker>,
         shutdown: impl Into<Shutdown>,
     ) -> anyhow::Result<()> {
+        self.run_with(listener, Vec::new(), workers, shutdown).await
+    }
+
+    /// As [`run`](Self::run), with further doors, which open and close together with the first.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_with(
+        self,
+        listener: TcpListener,
+        mut doors: Vec<Door>,
+        workers: Vec<Worker>,
+        shutdown: impl Into<Shutdown>,
+    ) -> anyhow::Result<()> {
         let shutdown = shutdown.into();
         let limits = self.inner.edge.limits.clone();
         let (phase, phases) = watch::channel(Phase::Open);
@@ -50,8 +66,12 @@ impl Server {
             stop_workers.clone(),
         ));
 
-        let accepting = accept(self.clone(), listener, connections.clone(), phases);
-        let mut accepting = tokio::spawn(accepting);
+        doors.push(self.clone().at(listener));
+        let servers: Vec<Server> = doors.iter().map(|door| door.server.clone()).collect();
+        let mut accepting = JoinSet::new();
+        for door in doors {
+            accepting.spawn(accept(door, connections.clone(), phases.clone()));
+        }
 
         let mut outcome = Ok(());
         tokio::select! {
@@ -59,18 +79,21 @@ impl Server {
             () = shutdown.hard.cancelled() => {}
             error = first_failure(&mut running) => outcome = Err(error),
         }
-        self.inner.draining.store(true, Ordering::Relaxed);
+        for server in &servers {
+            server.inner.draining.store(true, Ordering::Relaxed);
+        }
         if outcome.is_ok() && !limits.shutdown_delay.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(limits.shutdown_delay) => {}
                 () = shutdown.hard.cancelled() => {}
             }
         }
-        accepting.abort();
-        // it has dropped the listener when this returns
-        let _ = (&mut accepting).await;
+        // they have dropped their listeners when this returns
+        accepting.shutdown().await;
         phase.send_replace(Phase::Draining);
-        self.inner.finishing.cancel();
+        for server in &servers {
+            server.inner.finishing.cancel();
+        }
         connections.close();
         let finish = async {
             connections.wait().await;
@@ -134,27 +157,30 @@ fn flatten(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
     done
 }
 
-async fn accept(
-    server: Server,
-    listener: TcpListener,
-    connections: TaskTracker,
-    phases: watch::Receiver<Phase>,
-) {
+async fn accept(door: Door, connections: TaskTracker, phases: watch::Receiver<Phase>) {
+    let Door {
+        server,
+        listener,
+        tls,
+    } = door;
     let limits = &server.inner.edge.limits;
-    let (builder, patience) = (connection::http1(limits), limits.write_time);
+    let (protocols, patience) = (Protocols::new(limits), limits.write_time);
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
                 // small answers must not wait for the acknowledgement of the one before
                 let _ = stream.set_nodelay(true);
-                let serving = connection::serve(
-                    server.clone(),
-                    builder.clone(),
-                    Patient::new(stream, patience),
-                    from,
-                    phases.clone(),
-                );
-                connections.spawn(serving);
+                let stream = Patient::new(stream, patience);
+                let (server, protocols) = (server.clone(), protocols.clone());
+                let phase = phases.clone();
+                match tls.as_ref().map(Tls::acceptor) {
+                    None => {
+                        connections.spawn(connection::serve(server, protocols, stream, from, phase))
+                    }
+                    Some(tls) => connections.spawn(connection::serve_tls(
+                        server, protocols, tls, stream, from, phase,
+                    )),
+                };
             }
             // the client was gone before it was served
             Err(error) if is_about_one_connection(&error) => {}
