@@ -12,6 +12,7 @@ mod events;
 mod feed_commands;
 mod live;
 mod races;
+mod rebuild;
 mod spoof;
 mod stream;
 mod support;

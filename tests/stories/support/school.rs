@@ -10,7 +10,7 @@ use backends::bus::{Bus, Record, dead_letters};
 use backends::consumer::Progress;
 use contracts::{Role, Roles, topics};
 use kit::{MockClock, SeededIds};
-use schoolyard::assembly::{self, Accounts, Assembly, Host, Plan};
+use schoolyard::assembly::{self, Accounts, Assembly, Host, Plan, Stream};
 use schoolyard::commands::admin::NewAdmin;
 use schoolyard::data_dir::DataDir;
 use schoolyard::settings::{Settings, Target};
@@ -42,6 +42,7 @@ pub struct School {
     accounts: Accounts,
     followed: Progress,
     applied: feed::Applied,
+    stream: Stream,
     stores: Vec<Db>,
     bus: Arc<dyn Bus>,
     admin: Person,
@@ -167,6 +168,20 @@ impl School {
         }
     }
 
+    /// Builds the stream anew, as an administrator does, and waits for the end of it.
+    pub async fn rebuild(&self) {
+        let asked = self
+            .admin
+            .post("/api/activity-stream/rebuild", serde_json::json!({}))
+            .await;
+        let job = asked.expect(202).json()["job"].as_str().unwrap().to_owned();
+        let ended = tokio::time::timeout(PATIENCE, self.stream.rebuilt(&job))
+            .await
+            .expect("the rebuild ends")
+            .expect("no other one begins");
+        assert_eq!((ended.phase, ended.error), (feed::Phase::Done, None));
+    }
+
     /// Puts a message on the bus as a foreign producer does: no key, no headers, no id.
     pub async fn foreign(&self, payload: &str) {
         let record = Record {
@@ -223,6 +238,7 @@ struct Builder {
     accounts: Option<Accounts>,
     followed: Option<Progress>,
     applied: Option<feed::Applied>,
+    stream: Option<Stream>,
     stores: Vec<Db>,
     stop: CancellationToken,
     running: Vec<JoinHandle<anyhow::Result<()>>>,
@@ -285,6 +301,7 @@ impl Builder {
             accounts: None,
             followed: None,
             applied: None,
+            stream: None,
             stores: Vec::new(),
             stop: CancellationToken::new(),
             running: Vec::new(),
@@ -309,6 +326,7 @@ impl Builder {
             accounts,
             followed,
             applied,
+            stream,
             stores,
             bus,
             ..
@@ -317,6 +335,7 @@ impl Builder {
         self.accounts = self.accounts.take().or(accounts);
         self.followed = self.followed.take().or(followed);
         self.applied = self.applied.take().or(applied);
+        self.stream = self.stream.take().or(stream);
         self.stores
             .extend(stores.into_iter().map(|(_, store)| store));
         let listener = self.listeners.remove(service).unwrap();
@@ -344,6 +363,7 @@ impl Builder {
             accounts,
             followed: self.followed.expect("profile runs somewhere"),
             applied: self.applied.expect("the feed runs somewhere"),
+            stream: self.stream.expect("the feed runs somewhere"),
             stores: self.stores,
             bus: self.bus.expect("a bus is open"),
             admin,
