@@ -6,6 +6,7 @@ mod bare;
 mod flat;
 mod latency;
 mod measure;
+mod rebuild;
 mod report;
 mod server;
 mod wrk;
@@ -41,6 +42,12 @@ enum Command {
     },
     /// bcrypt of cost 12 in a loop: hashes a second.
     BareHashes,
+    /// Counts the events of a bus: how many, in how many seconds.
+    BareCount {
+        /// Its file.
+        #[arg(long)]
+        bus: PathBuf,
+    },
     /// A bare axum handler that verifies a token.
     BareValidate {
         /// The key.
@@ -82,6 +89,11 @@ fn main() -> anyhow::Result<()> {
                 bcrypt::hash("a password of a measurement", 12)?;
             }
             println!("{}", 12.0 / began.elapsed().as_secs_f64());
+            Ok(())
+        }
+        Command::BareCount { bus } => {
+            let (events, seconds) = measure::block(rebuild::count(&bus))?;
+            println!("{events} {seconds}");
             Ok(())
         }
         Command::BareValidate { secret } => {

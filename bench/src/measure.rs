@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::flat::flat;
 use crate::latency;
+use crate::rebuild::rebuild;
 use crate::server::{Server, Setup, admin};
 use crate::wrk::{Load, Round};
 
@@ -270,6 +271,7 @@ fn stream(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Re
         ours,
         limit,
     };
+    let rebuilt = rebuild(extent, &server, &token)?;
     // The same services on the same data without the gateway: what the gateway costs.
     let data = server.stop()?;
     let store = |name: &str| format!("sqlite:{}", data.path().join(name).display());
@@ -305,6 +307,7 @@ fn stream(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Re
             c,
             d,
         ),
+        rebuilt,
     ])
 }
 
@@ -518,7 +521,8 @@ pub fn block<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result
         .block_on(work)
 }
 
-fn fetch(url: &str, token: &str) -> anyhow::Result<Vec<u8>> {
+/// Reads what is there.
+pub fn fetch(url: &str, token: &str) -> anyhow::Result<Vec<u8>> {
     block(async {
         let answer = client()?
             .get(url)
