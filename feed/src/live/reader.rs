@@ -230,6 +230,10 @@ impl Connection {
         else {
             return Ok(false);
         };
+        // The event that said so may be in the log of a stream that is no more.
+        if rights.is_some_and(|rights| !rights.active) {
+            return Err(Problem::unauthorized("the account is not active"));
+        }
         // What the gateway saw may be newer than what the events told so far, and a token may be older: a role counts once
         // both agree. The event that settles it comes by, and from then on events alone count.
         let roles = match rights {

@@ -139,8 +139,8 @@ impl Projection {
                     && belongs(entry, line)
                     && entry.position(id) == position;
             }
-            Some(known) if known.stated() != order => return false,
-            Some(_) => {}
+            Some(Aggregate::Off { order: known, .. }) if *known == order => {}
+            Some(_) => return false,
             // Of what changed lately something is remembered, so this has not, or its event is still to come.
             None => {
                 let changed = post.edited_at.unwrap_or(post.published_at);

@@ -230,6 +230,18 @@ async fn rights_that_changed_before_a_rebuild_count_after_it() {
 }
 
 #[tokio::test]
+async fn an_account_that_was_deactivated_before_a_rebuild_hears_nothing_after_it() {
+    let feed = TestFeed::start(Setup::default()).await;
+    let who = person(9, &[Role::Teacher]);
+    feed.account(&who, 1, true).await;
+    let mut live = feed.live(&who, None).await;
+    feed.account(&who, 2, false).await;
+    assert_eq!(feed.rebuild().await.phase, Phase::Done);
+    feed.publish(&post(1, 1, &["school"])).await;
+    assert_eq!(live.next().await, None);
+}
+
+#[tokio::test]
 async fn after_a_deletion_the_total_is_what_it_was_and_fills_up_once_the_owner_is_back() {
     let feed = TestFeed::start(Setup {
         window: 3,
