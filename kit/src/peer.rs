@@ -1,32 +1,36 @@
 //! Another service, called over HTTP.
 
+mod ask;
 mod lines;
+mod pool;
 mod tokens;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use http::{HeaderMap, Method, StatusCode};
-use reqwest::Url;
+use http::Method;
+use reqwest::{RequestBuilder, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 
+use self::ask::{Answered, Failure, TRY, unavailable};
 use crate::problem::Problem;
 use crate::server::{X_REQUEST_ID, request_id};
 
+pub use pool::Pool;
 pub use tokens::{FetchedTokens, ServiceTokens};
 
 const CONNECT: Duration = Duration::from_millis(300);
-const WHOLE: Duration = Duration::from_secs(3);
 
 /// Another service. It is called with a service token and the id of the request that is being answered; its problems
 /// come back as they were, so that a caller cannot tell it from a service in the same process. Clones share their
 /// connections.
+///
+/// A connection is made within 300 ms, an answer is there within 3 s, that of a second try within 5 s after the first began.
 #[derive(Clone)]
 pub struct Peer {
-    name: &'static str,
-    base: Url,
+    pool: Pool,
     http: reqwest::Client,
     tokens: Arc<dyn ServiceTokens>,
 }
@@ -41,9 +45,16 @@ impl Peer {
         base_url: &str,
         tokens: Arc<dyn ServiceTokens>,
     ) -> anyhow::Result<Self> {
+        Self::of(Pool::fixed(name, base_url)?, tokens)
+    }
+
+    /// The service of a pool, wherever its instances answer at the moment.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn of(pool: Pool, tokens: Arc<dyn ServiceTokens>) -> anyhow::Result<Self> {
         Ok(Self {
-            name,
-            base: base(name, base_url)?,
+            pool,
             http: client()?,
             tokens,
         })
@@ -52,25 +63,21 @@ impl Peer {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.name
+        self.pool.name()
     }
 
-    /// Reads. Tried a second time when the connection failed or took too long.
+    /// Reads. Tried a second time, at another instance where there is one, when the first was not reached, broke off or took
+    /// too long, and when only a proxy before it answered (502 or 503 without a problem).
     ///
     /// # Errors
-    /// 503 `<name>_unavailable` when it cannot be reached within 3 s or does not answer as agreed, else the problem
-    /// that it answered.
+    /// 503 `<name>_unavailable` when no instance is known, when none can be reached in time, when it does not answer as
+    /// agreed, and when all have failed too often just now; else the problem that it answered.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problem> {
-        match self.send(Method::GET, path, None::<&()>).await {
-            Err(Failure::Unreached(first)) => {
-                tracing::debug!(peer = self.name, error = %first, "peer not reached, trying once more");
-                self.finish(self.send(Method::GET, path, None::<&()>).await)
-            }
-            other => self.finish(other),
-        }
+        self.send(Method::GET, path, None::<&()>, true).await
     }
 
-    /// Sends JSON with POST. Never tried twice.
+    /// Sends JSON with POST. Tried a second time only at another instance, and only when the first took no connection, so
+    /// that nothing was sent.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -79,10 +86,10 @@ impl Peer {
         path: &str,
         body: &(impl Serialize + Sync + ?Sized),
     ) -> Result<T, Problem> {
-        self.finish(self.send(Method::POST, path, Some(body)).await)
+        self.send(Method::POST, path, Some(body), false).await
     }
 
-    /// Calls with any method, with or without a JSON body. Never tried twice.
+    /// Calls with any method, with or without a JSON body. Tried as [`post_json`](Self::post_json).
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -92,44 +99,48 @@ impl Peer {
         path: &str,
         body: Option<&(impl Serialize + Sync + ?Sized)>,
     ) -> Result<T, Problem> {
-        self.finish(self.send(method, path, body).await)
+        self.send(method, path, body, false).await
     }
 
-    async fn send(
+    async fn send<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&(impl Serialize + Sync + ?Sized)>,
-    ) -> Result<Answered, Failure> {
-        let bearer = self.tokens.bearer().await.map_err(Failure::Answered)?;
-        let url = self
-            .base
-            .join(path)
-            .map_err(|error| Failure::Odd(error.into()))?;
-        let mut request = self.http.request(method, url).bearer_auth(bearer);
-        if let Some(id) = request_id() {
-            request = request.header(X_REQUEST_ID, id);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        read(request).await
+        again: bool,
+    ) -> Result<T, Problem> {
+        let bearer = self.tokens.bearer().await?;
+        let request = |base: &Url| {
+            let request = self.request(base, method.clone(), path, &bearer)?;
+            Ok(match body {
+                Some(body) => request.json(body),
+                None => request,
+            })
+        };
+        let answered = ask::whole(&self.pool, again, request)
+            .await
+            .map_err(|failure| failure.into_problem(self.name()))?;
+        self.read(&answered)
     }
 
-    fn finish<T: DeserializeOwned>(&self, sent: Result<Answered, Failure>) -> Result<T, Problem> {
-        let unavailable = |cause: anyhow::Error| {
-            Problem::unavailable(
-                format!("{}_unavailable", self.name),
-                "a service that is needed does not answer",
-            )
-            .cause(cause.context(format!("peer {}", self.name)))
-        };
-        let answered = match sent {
-            Ok(answered) => answered,
-            Err(Failure::Unreached(error)) => return Err(unavailable(error.into())),
-            Err(Failure::Odd(error)) => return Err(unavailable(error)),
-            Err(Failure::Answered(problem)) => return Err(problem),
-        };
+    fn request(
+        &self,
+        base: &Url,
+        method: Method,
+        path: &str,
+        bearer: &str,
+    ) -> Result<RequestBuilder, Failure> {
+        let url = base
+            .join(path)
+            .map_err(|error| Failure::Odd(error.into()))?;
+        let request = self.http.request(method, url).bearer_auth(bearer);
+        Ok(match request_id() {
+            Some(id) => request.header(X_REQUEST_ID, id),
+            None => request,
+        })
+    }
+
+    fn read<T: DeserializeOwned>(&self, answered: &Answered<bytes::Bytes>) -> Result<T, Problem> {
         if !answered.status.is_success() {
             return Err(Problem::from_wire(
                 answered.status,
@@ -142,43 +153,16 @@ impl Peer {
         } else {
             &answered.body
         };
-        serde_json::from_slice(body).map_err(|error| unavailable(error.into()))
+        serde_json::from_slice(body).map_err(|error| unavailable(self.name(), error))
     }
 }
 
 impl std::fmt::Debug for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Peer")
-            .field("name", &self.name)
-            .field("base", &self.base.as_str())
+            .field("pool", &self.pool)
             .finish_non_exhaustive()
     }
-}
-
-struct Answered {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: bytes::Bytes,
-}
-
-enum Failure {
-    /// It cannot be reached, or not in time.
-    Unreached(reqwest::Error),
-    /// It cannot even be asked.
-    Odd(anyhow::Error),
-    /// Somebody has said what is wrong.
-    Answered(Problem),
-}
-
-async fn read(request: reqwest::RequestBuilder) -> Result<Answered, Failure> {
-    let response = request.send().await.map_err(Failure::Unreached)?;
-    let (status, headers) = (response.status(), response.headers().clone());
-    let body = response.bytes().await.map_err(Failure::Unreached)?;
-    Ok(Answered {
-        status,
-        headers,
-        body,
-    })
 }
 
 fn base(name: &str, base_url: &str) -> anyhow::Result<Url> {
@@ -200,7 +184,7 @@ fn base(name: &str, base_url: &str) -> anyhow::Result<Url> {
 pub fn client() -> anyhow::Result<reqwest::Client> {
     reqwest::Client::builder()
         .connect_timeout(CONNECT)
-        .timeout(WHOLE)
+        .timeout(TRY)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("kit/", env!("CARGO_PKG_VERSION")))
         .build()

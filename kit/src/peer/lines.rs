@@ -1,21 +1,20 @@
 //! Answers that are too long to be held whole: one JSON object a line, read as it comes.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
 use http::{Method, StatusCode};
+use reqwest::Url;
 
 use super::Peer;
+use super::ask::{Answered, opened, unavailable};
+use super::pool::Call;
 use crate::problem::Problem;
-use crate::server::{X_REQUEST_ID, request_id};
-
-/// The longest a whole stream may take; a silent peer is noticed by the connection.
-const WHOLE: Duration = Duration::from_secs(600);
 
 impl Peer {
     /// Reads an answer line by line (`application/x-ndjson`). The connection is made when this is called; an error in the
-    /// middle ends the stream, and an answer that breaks off without its last line end is such an error.
+    /// middle ends the stream, and an answer that breaks off without its last line end is such an error. Until it begins, the
+    /// answer is asked for as by [`get`](Self::get); then nobody else can go on with it.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -24,17 +23,15 @@ impl Peer {
         path: &str,
     ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
         let bearer = self.tokens.bearer().await?;
-        let url = self.base.join(path).map_err(|error| self.broken(error))?;
-        let mut request = self
-            .http
-            .request(Method::GET, url)
-            .bearer_auth(bearer)
-            .timeout(WHOLE);
-        if let Some(id) = request_id() {
-            request = request.header(X_REQUEST_ID, id);
-        }
-        let response = request.send().await.map_err(|error| self.broken(error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let request = |base: &Url| self.request(base, Method::GET, path, &bearer);
+        let Answered {
+            status,
+            headers,
+            body: response,
+            call,
+        } = opened(&self.pool, request)
+            .await
+            .map_err(|failure| failure.into_problem(self.name()))?;
         if status != StatusCode::OK {
             let body = response.bytes().await.map_err(|error| self.broken(error))?;
             return Err(Problem::from_wire(status, &headers, &body));
@@ -44,16 +41,13 @@ impl Peer {
             response: Some(response),
             rest: Vec::new(),
             lines: VecDeque::new(),
+            _under_way: call,
         };
         Ok(stream::unfold(reading, Reading::next).boxed())
     }
 
     fn broken(&self, cause: impl Into<anyhow::Error>) -> Problem {
-        let detail = format!(
-            "{} cannot be reached at the moment; try again shortly",
-            self.name
-        );
-        Problem::unavailable(format!("{}_unavailable", self.name), detail).cause(cause)
+        unavailable(self.name(), cause)
     }
 }
 
@@ -62,6 +56,8 @@ struct Reading {
     response: Option<reqwest::Response>,
     rest: Vec<u8>,
     lines: VecDeque<String>,
+    /// While it is read, the instance counts as busy with it.
+    _under_way: Call,
 }
 
 impl Reading {

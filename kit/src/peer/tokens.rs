@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::{Answered, Failure, base, client, read};
+use super::ask::{Answered, Failure, whole};
+use super::{Pool, client};
 use crate::clock::SharedClock;
 use crate::problem::Problem;
 
@@ -31,7 +32,7 @@ pub trait ServiceTokens: Send + Sync {
 pub struct FetchedTokens {
     service: &'static str,
     secret: SecretString,
-    url: Url,
+    issuer: Pool,
     http: reqwest::Client,
     clock: SharedClock,
     kept: Mutex<Option<(String, DateTime<Utc>)>>,
@@ -49,11 +50,23 @@ impl FetchedTokens {
         secret: SecretString,
         clock: SharedClock,
     ) -> anyhow::Result<Self> {
-        let url = base("auth", auth_url)?.join(PATH)?;
+        Self::of(Pool::fixed("auth", auth_url)?, service, secret, clock)
+    }
+
+    /// As [`new`](Self::new), from the instances of a pool.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn of(
+        issuer: Pool,
+        service: &'static str,
+        secret: SecretString,
+        clock: SharedClock,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             service,
             secret,
-            url,
+            issuer,
             http: client()?,
             clock,
             kept: Mutex::default(),
@@ -68,13 +81,19 @@ impl FetchedTokens {
             )
             .cause(cause.context("service token"))
         };
-        let request = self
-            .http
-            .post(self.url.clone())
-            .basic_auth(self.service, Some(self.secret.expose_secret()))
-            .json(&json!({}));
+        let request = |base: &Url| {
+            let url = base
+                .join(PATH)
+                .map_err(|error| Failure::Odd(error.into()))?;
+            Ok(self
+                .http
+                .post(url)
+                .basic_auth(self.service, Some(self.secret.expose_secret()))
+                .json(&json!({})))
+        };
         let asked_at = self.clock.now();
-        match read(request).await {
+        // a token more than is used does no harm
+        match whole(&self.issuer, true, request).await {
             Ok(Answered { status, body, .. }) if status.is_success() => {
                 let token: Issued =
                     serde_json::from_slice(&body).map_err(|error| unavailable(error.into()))?;
@@ -86,9 +105,7 @@ impl FetchedTokens {
             Ok(Answered { status, .. }) => {
                 Err(unavailable(anyhow::anyhow!("the issuer answered {status}")))
             }
-            Err(Failure::Unreached(error)) => Err(unavailable(error.into())),
-            Err(Failure::Odd(error)) => Err(unavailable(error)),
-            Err(Failure::Answered(problem)) => Err(problem),
+            Err(failure) => Err(failure.into_problem(self.issuer.name())),
         }
     }
 }
@@ -118,7 +135,7 @@ impl std::fmt::Debug for FetchedTokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FetchedTokens")
             .field("service", &self.service)
-            .field("url", &self.url.as_str())
+            .field("issuer", &self.issuer)
             .finish_non_exhaustive()
     }
 }
