@@ -21,14 +21,18 @@ use crate::metrics::Metrics;
 use crate::service::Worker;
 use crate::shutdown::Shutdown;
 
+/// Time that those who announced this server have to take the announcement back.
+const LEAVE: Duration = Duration::from_secs(3);
 /// How often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long to wait when the operating system has no file or memory for one more connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 impl Server {
-    /// Serves connections and runs the workers until it is told to stop: softly, it takes no more connections, finishes
-    /// the requests that run, but for event streams, which it ends, then stops the workers; after `limits.shutdown_grace` or a hard stop it waits no longer.
+    /// Serves connections and runs the workers until it is told to stop: softly, it is no longer ready, stops the workers
+    /// that announce it, waits `limits.shutdown_delay` until those who heard of it have noticed, takes no more connections,
+    /// finishes the requests that run, but for event streams, which it ends, then stops the other workers; after
+    /// `limits.shutdown_grace` or a hard stop it waits no longer.
     ///
     /// A `CancellationToken` alone is a soft stop; the pair of [`on_signals`](crate::shutdown::on_signals) is both.
     ///
@@ -60,7 +64,11 @@ impl Server {
         let (phase, phases) = watch::channel(Phase::Open);
         let connections = TaskTracker::new();
         let stop_workers = CancellationToken::new();
+        let stop_announcing = CancellationToken::new();
+        let (announcing, workers): (Vec<_>, Vec<_>) =
+            workers.into_iter().partition(Worker::is_announcing);
         let mut running = start(workers, &stop_workers);
+        let mut announcing = start(announcing, &stop_announcing);
         let upkeep = tokio::spawn(upkeep(
             self.inner.edge.metrics.clone(),
             stop_workers.clone(),
@@ -78,9 +86,15 @@ impl Server {
             () = shutdown.soft.cancelled() => {}
             () = shutdown.hard.cancelled() => {}
             error = first_failure(&mut running) => outcome = Err(error),
+            error = first_failure(&mut announcing) => outcome = Err(error),
         }
         for server in &servers {
             server.inner.draining.store(true, Ordering::Relaxed);
+        }
+        stop_announcing.cancel();
+        tokio::select! {
+            () = ended(&mut announcing) => {}
+            () = shutdown.hard.cancelled() => {}
         }
         if outcome.is_ok() && !limits.shutdown_delay.is_zero() {
             tokio::select! {
@@ -147,6 +161,18 @@ async fn first_failure(running: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Err
         }
     }
     std::future::pending().await
+}
+
+/// Waits until those who announced the server have taken that back. Their failure changes nothing anymore: it stops.
+async fn ended(announcing: &mut JoinSet<anyhow::Result<()>>) {
+    let all = async {
+        while let Some(ended) = announcing.join_next().await {
+            let _ = flatten(ended);
+        }
+    };
+    if tokio::time::timeout(LEAVE, all).await.is_err() {
+        tracing::warn!("stopping without having taken back the announcement: that took too long");
+    }
 }
 
 fn flatten(ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {

@@ -13,6 +13,8 @@ pub struct CheckError {
     pub code: String,
     /// For the log only.
     pub detail: String,
+    /// The setting to look at, shown to everybody, for example `store.url`.
+    pub setting: Option<&'static str>,
 }
 
 impl CheckError {
@@ -21,6 +23,16 @@ impl CheckError {
         Self {
             code: code.into(),
             detail: detail.to_string(),
+            setting: None,
+        }
+    }
+
+    /// The same, with the setting to look at.
+    #[must_use]
+    pub fn of_setting(self, setting: &'static str) -> Self {
+        Self {
+            setting: Some(setting),
+            ..self
         }
     }
 }
@@ -59,6 +71,20 @@ impl Check {
             essential: false,
             ..Self::essential(name, ask)
         }
+    }
+
+    /// Whether the service cannot work without it.
+    #[must_use]
+    pub fn is_essential(&self) -> bool {
+        self.essential
+    }
+
+    /// Asks now.
+    ///
+    /// # Errors
+    /// Why it cannot be reached.
+    pub async fn ask(&self) -> Result<(), CheckError> {
+        (self.ask)().await
     }
 
     /// Its name in `/health/ready`.

@@ -69,6 +69,9 @@ pub struct Checked {
     /// Why it is not reachable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
+    /// The setting to look at, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setting: Option<&'static str>,
 }
 
 impl Ready {
@@ -132,7 +135,7 @@ impl Health {
     async fn ask(&self) -> Ready {
         let asked = join_all(self.checks.iter().map(|check| async move {
             let began = Instant::now();
-            let error = match tokio::time::timeout(LONGEST_CHECK, (check.ask)()).await {
+            let error = match tokio::time::timeout(LONGEST_CHECK, check.ask()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => {
                     // without it the service works, with less: as every service does for a moment after its start
@@ -151,11 +154,11 @@ impl Health {
                             "check failed, going on with less"
                         );
                     }
-                    Some(error.code)
+                    Some((error.code, error.setting))
                 }
                 Err(_) => {
                     tracing::warn!(check = check.name, "check took too long");
-                    Some("timeout".to_owned())
+                    Some(("timeout".to_owned(), None))
                 }
             };
             let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -164,7 +167,8 @@ impl Health {
                 Checked {
                     ok: error.is_none(),
                     latency_ms,
-                    error_code: error,
+                    setting: error.as_ref().and_then(|(_, setting)| *setting),
+                    error_code: error.map(|(code, _)| code),
                 },
             )
         }))

@@ -11,6 +11,7 @@ type Start = Box<dyn FnOnce(CancellationToken) -> BoxFuture<'static, anyhow::Res
 /// that nothing goes on half alive.
 pub struct Worker {
     name: String,
+    announcing: bool,
     start: Start,
 }
 
@@ -23,8 +24,28 @@ impl Worker {
     {
         Self {
             name: name.into(),
+            announcing: false,
             start: Box::new(move |stop| Box::pin(start(stop))),
         }
+    }
+
+    /// A worker that tells others where its host answers. It is the first to be stopped, while its host goes on serving,
+    /// and takes back what it told before it ends.
+    pub fn announcing<F, Fut>(name: impl Into<String>, start: F) -> Self
+    where
+        F: FnOnce(CancellationToken) -> Fut + Send + 'static,
+        Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        Self {
+            announcing: true,
+            ..Self::new(name, start)
+        }
+    }
+
+    /// Whether it is one that [announces](Self::announcing) its host.
+    #[must_use]
+    pub fn is_announcing(&self) -> bool {
+        self.announcing
     }
 
     /// Its name in the log.
