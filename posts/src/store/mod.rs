@@ -1,5 +1,5 @@
-//! Where posts are kept. One method is one business step: one transaction, with its event, its audit row and, where asked
-//! for, its idempotency key; it is on disk when it returns.
+//! Where posts are kept. One method is one business step: it is made whole or not at all, with its event, its audit entry
+//! and, where asked for, its idempotency key; it is on disk when it returns.
 
 mod changes;
 mod keys;

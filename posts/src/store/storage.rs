@@ -105,3 +105,30 @@ impl Storage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_unknown_scheme_is_told_the_known_ones() {
+        for url in ["redis://h", "posts.db", ""] {
+            let error = open(url).await.unwrap_err().to_string();
+            assert!(
+                error.contains("sqlite:, postgres:, postgresql:, mongodb:"),
+                "{error}"
+            );
+        }
+    }
+
+    #[cfg(not(feature = "mongodb"))]
+    #[tokio::test]
+    async fn without_mongodb_built_in_its_address_says_how_to_build_it() {
+        let error = open("mongodb://u:secret@h/posts").await.unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("--features posts/mongodb") && !error.contains("secret"),
+            "{error}"
+        );
+    }
+}

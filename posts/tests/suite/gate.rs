@@ -25,7 +25,12 @@ struct State {
 impl Gate {
     /// Before the server at this address.
     pub async fn to(server: &str) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::at("127.0.0.1:0".parse().unwrap(), server).await
+    }
+
+    /// The same on a port that is known: where a gate was that is shut.
+    pub async fn at(address: SocketAddr, server: &str) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             shut: CancellationToken::new(),
@@ -56,11 +61,6 @@ impl Gate {
 
     pub fn is_shut(&self) -> bool {
         self.state.shut.is_cancelled()
-    }
-
-    /// Until it is shut.
-    pub async fn closed(&self) {
-        self.state.shut.cancelled().await;
     }
 }
 

@@ -2,7 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod audiences;
+#[cfg(feature = "mongodb-tests")]
+mod away;
+#[cfg(feature = "mongodb-tests")]
+mod carried;
 mod create;
+#[cfg(feature = "mongodb-tests")]
+mod cut_off;
 mod delete;
 mod edit;
 mod events;

@@ -43,6 +43,16 @@ impl TestMongo {
         }
     }
 
+    /// Another gate before the same server.
+    pub async fn another_gate(&self) -> Gate {
+        Gate::to(host(&self.server)).await
+    }
+
+    /// The gate that was shut opens again.
+    pub async fn comes_back(&mut self) {
+        self.gate = Gate::at(self.gate.address, host(&self.server)).await;
+    }
+
     /// The address of the database behind the gate.
     pub fn url(&self, gate: &Gate) -> String {
         format!(
@@ -204,6 +214,12 @@ impl TestMongo {
         let value = |secret: &Document| secret.get_str("value").unwrap().to_owned();
         secrets.iter().map(value).collect()
     }
+}
+
+fn host(server: &str) -> &str {
+    server
+        .trim_start_matches("mongodb://")
+        .trim_end_matches('/')
 }
 
 impl Drop for TestMongo {

@@ -1,5 +1,7 @@
 //! The store, on every database: one test for each method and one for each promise.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::TimeDelta;
 use contracts::clients::{ExportRow, PageFilters};
 use contracts::events::DeleteReason;
@@ -8,7 +10,7 @@ use posts::audience::Reader;
 use posts::store::{Actor, Edit, NewPost, Once, PageQuery, Part, Removal, Start, Store};
 use posts::{Error, FORMER_MEMBER, Post, Text};
 
-use crate::places::{Place, at_once};
+use crate::places::{Place, at_once, sequential};
 
 pub fn new_post(author: i64, title: &str, tags: &[&str], audience: &[&str]) -> NewPost {
     NewPost {
@@ -134,6 +136,36 @@ crate::on_every_store! {
         let (reopened, _) = place.open(2).await;
         let later = reopened.publish(new_post(1, "x", &[], &["school"]), None).await;
         assert!(later.unwrap().published_at > after.published_at, "the store remembers across a restart");
+    }
+
+    async fn posts_of_two_instances_become_visible_in_the_order_of_their_times_and_nothing_slips_in_behind(place: Place) {
+        let ((one, _), (two, _)) = (place.open(1).await, place.open(2).await);
+        let published = AtomicBool::new(false);
+        let publish = async {
+            at_once((0..64).map(|i| {
+                let store = if i % 2 == 0 { &one } else { &two };
+                store.publish(new_post(1, "x", &[], &["school"]), None)
+            }))
+            .await
+            .into_iter()
+            .for_each(|post| drop(post.unwrap()));
+            published.store(true, Ordering::SeqCst);
+        };
+        let watch = async {
+            let mut seen = Vec::new();
+            loop {
+                let last = published.load(Ordering::SeqCst);
+                let now = list(&*one, reader(None, &["school"])).await;
+                assert!(now.ends_with(&seen), "what was read is the end of what is read later");
+                assert!(now.windows(2).all(|pair| pair[0].published_at > pair[1].published_at));
+                seen = now;
+                if last {
+                    return seen.len();
+                }
+            }
+        };
+        let seen = if sequential() { publish.await; watch.await } else { tokio::join!(publish, watch).1 };
+        assert_eq!(seen, 64);
     }
 
     async fn an_edit_keeps_the_earlier_text_and_moves_the_post_to_its_new_keys(place: Place) {

@@ -162,7 +162,9 @@ impl Chain for MongoStore {
         if !lease::take(self, LEASE_NAME, claim).await? {
             return Ok(Step::Elsewhere);
         }
-        let waiting = AUDIT.oldest(self, BATCH).await?;
+        let mut waiting = AUDIT.some(self, BATCH).await?;
+        // Stable: those of one document stay in their order.
+        waiting.sort_by_key(|(place, _)| place.at);
         let (places, held): (Vec<Place>, Vec<_>) = waiting.into_iter().unzip();
         let known = chained(self, &places).await?;
         let (mut records, mut secrets) = (Vec::new(), Vec::new());

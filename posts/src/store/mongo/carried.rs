@@ -32,7 +32,7 @@ pub(super) const AUDIT: Cargo = Cargo("audit");
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     post: ObjectId,
-    at: i64,
+    pub(super) at: i64,
     pub(super) id: String,
 }
 
@@ -89,9 +89,10 @@ impl Cargo {
             .unwrap_or(0))
     }
 
-    /// Up to `limit` of the pieces that have waited longest; those of one document in their order, and none before an
-    /// earlier one.
-    pub(super) async fn oldest(
+    /// Up to `limit` of the pieces that wait; those of one document in their order, and none before an earlier one. The
+    /// documents come as the index has them, which is the longest waiting first: asked for in that order, a server would
+    /// sort everything that waits, since each document is in the index several times.
+    pub(super) async fn some(
         self,
         store: &MongoStore,
         limit: usize,
@@ -101,7 +102,6 @@ impl Cargo {
                 .posts()
                 .find(self.waiting())
                 .projection(doc! { self.0: 1 })
-                .sort(doc! { self.index(): 1 })
                 .batch_size(DOCUMENTS)
                 .await?;
             let (mut found, mut bytes) = (Vec::new(), 0);

@@ -8,12 +8,28 @@ use mongodb::error::{Error, ErrorKind, WriteFailure};
 
 /// How long one operation may take: a server that took the connection and says nothing is as good as away.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an operation over many documents may take.
+const LONG: Duration = Duration::from_secs(20);
 
 /// Runs one operation, with an end.
 pub(super) async fn within<T>(
     operation: impl IntoFuture<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    tokio::time::timeout(PATIENCE, operation.into_future())
+    ended(PATIENCE, operation).await
+}
+
+/// Runs one operation over many documents, with an end.
+pub(super) async fn within_long<T>(
+    operation: impl IntoFuture<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    ended(LONG, operation).await
+}
+
+async fn ended<T>(
+    patience: Duration,
+    operation: impl IntoFuture<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(patience, operation.into_future())
         .await
         .unwrap_or_else(|_| {
             Err(Error::from(io::Error::new(
@@ -134,5 +150,64 @@ impl From<Error> for crate::error::Error {
             return Self::Backlogged;
         }
         Self::Store(kind_of(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::{deserialize_from_document, doc};
+
+    use super::*;
+
+    fn refusal(code: i32) -> Error {
+        let command = doc! { "code": code, "codeName": "Name", "errmsg": "why" };
+        Error::from(ErrorKind::Command(
+            deserialize_from_document(command).unwrap(),
+        ))
+    }
+
+    #[test]
+    fn what_passes_is_503_what_is_full_is_507_and_what_is_wrong_is_500() {
+        let kind = |code| match kind_of(refusal(code)) {
+            db::Error::Unavailable(_) => 503,
+            db::Error::Full(_) => 507,
+            _ => 500,
+        };
+        for (code, status) in [
+            (91, 503),
+            (11600, 503),
+            (10107, 503),
+            (13, 503),
+            (18, 503),
+            (14031, 507),
+            (2, 500),
+            (11000, 500),
+        ] {
+            assert_eq!(kind(code), status, "{code}");
+        }
+        let cut_off = Error::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert!(kind_of(cut_off).is_transient());
+    }
+
+    #[test]
+    fn a_user_without_rights_is_told_the_setting() {
+        let error = kind_of(refusal(UNAUTHORIZED)).to_string();
+        assert!(
+            error.contains("posts.store: the user may not use"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_post_that_has_no_room_for_another_change_is_busy() {
+        let problem = kit::problem::Problem::from(crate::Error::from(refusal(17419)));
+        assert_eq!((problem.status().as_u16(), problem.code()), (503, "busy"));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_unavailable_in_the_end() {
+        let answer: Result<(), Error> =
+            ended(Duration::from_millis(1), std::future::pending()).await;
+        assert!(kind_of(answer.unwrap_err()).is_transient());
     }
 }

@@ -6,7 +6,7 @@ use kit::page::Cursor;
 use mongodb::bson::{Document, doc};
 
 use super::documents::{self, state};
-use super::error::within;
+use super::error::within_long;
 use super::{MongoStore, place};
 use crate::error::Error;
 use crate::store::Part;
@@ -35,7 +35,7 @@ pub(super) async fn export(
             (filter, doc! { "_id": 1 })
         }
     };
-    let found: Vec<Document> = within(async {
+    let found: Vec<Document> = within_long(async {
         store
             .posts()
             .find(filter)

@@ -53,6 +53,8 @@ const POSTS: &str = "posts";
 const META: &str = "meta";
 /// How long a request waits for a store that has not been made ready yet.
 const READY: Duration = Duration::from_millis(2500);
+/// How long readiness waits: its host gives a check one second, and would not know what to say.
+const CHECKED: Duration = Duration::from_millis(900);
 
 /// Posts in MongoDB. Cheap to clone.
 #[derive(Clone)]
@@ -133,17 +135,20 @@ impl MongoStore {
         Ok(audit::verify(self).await?)
     }
 
+    /// Ready, however long it takes: an index over many posts takes a while.
+    async fn prepared(&self) -> Result<(), backends::db::Error> {
+        let prepared = &self.inner.prepared;
+        prepared
+            .get_or_try_init(|| prepare::prepare(self))
+            .await
+            .copied()
+    }
+
     async fn ready(&self) -> Result<(), backends::db::Error> {
-        let prepared = self
-            .inner
-            .prepared
-            .get_or_try_init(|| prepare::prepare(self));
         // Many wait for the one that tries, and each that fails lets the next one try.
-        match tokio::time::timeout(READY, prepared).await {
-            Ok(prepared) => prepared.map(|()| ()),
-            Err(_) => Err(backends::db::Error::Unavailable(anyhow::anyhow!(
-                "posts.store: no server answers"
-            ))),
+        match tokio::time::timeout(READY, self.prepared()).await {
+            Ok(prepared) => prepared,
+            Err(_) => Err(no_answer()),
         }
     }
 
@@ -205,6 +210,10 @@ impl MongoStore {
     }
 }
 
+fn no_answer() -> backends::db::Error {
+    backends::db::Error::Unavailable(anyhow::anyhow!("posts.store: no server answers"))
+}
+
 #[async_trait]
 impl Store for MongoStore {
     async fn publish(&self, new: NewPost, once: Option<Once>) -> Result<Post, Error> {
@@ -259,8 +268,14 @@ impl Store for MongoStore {
 
     /// A read of the database itself: a ping needs no rights.
     async fn check(&self) -> Result<(), Error> {
-        self.ready().await?;
-        within(self.posts().find_one(doc! { "_id": "none" })).await?;
-        Ok(())
+        let asked = async {
+            self.ready().await?;
+            within(self.posts().find_one(doc! { "_id": "none" })).await?;
+            Ok(())
+        };
+        match tokio::time::timeout(CHECKED, asked).await {
+            Ok(answered) => answered,
+            Err(_) => Err(no_answer().into()),
+        }
     }
 }

@@ -89,7 +89,7 @@ impl Outbox for MongoStore {
     }
 
     async fn oldest(&self, limit: usize) -> Result<Vec<(Place, Record)>, Error> {
-        let waiting = OUTBOX.oldest(self, limit).await?;
+        let waiting = OUTBOX.some(self, limit).await?;
         waiting
             .into_iter()
             .map(|(place, held)| {
@@ -104,7 +104,7 @@ impl Outbox for MongoStore {
         self.sync().await
     }
 
-    async fn remove(&self, places: &[Place], claim: Claim<'_>) -> Result<bool, Error> {
+    async fn discard(&self, places: &[Place], claim: Claim<'_>) -> Result<bool, Error> {
         OUTBOX.remove(self, places).await?;
         lease::take(self, LEASE_NAME, claim).await
     }

@@ -5,7 +5,7 @@ use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 
 use super::carried::{AUDIT, OUTBOX};
-use super::error::{kind_of, unless_duplicate, unreadable, within};
+use super::error::{kind_of, unless_duplicate, unreadable, within, within_long};
 use super::{META, MongoStore, POSTS, audit, idempotency, order, revisions};
 
 /// The form of the documents that this program writes and reads.
@@ -16,9 +16,12 @@ pub(super) async fn prepare(store: &MongoStore) -> Result<(), Error> {
     schema(store).await?;
     for (collection, indexes) in indexes() {
         let collection = store.mongo().database.collection::<Document>(collection);
-        within(collection.create_indexes(indexes))
-            .await
-            .map_err(kind_of)?;
+        // One command for each: FerretDB breaks the connection off when several of one command are there already.
+        for index in indexes {
+            within_long(collection.create_index(index))
+                .await
+                .map_err(kind_of)?;
+        }
     }
     // A turn that was begun and not finished before.
     order::finish(store).await?;

@@ -8,7 +8,7 @@ use mongodb::bson::{Bson, Document, doc};
 
 use super::MongoStore;
 use super::documents::{object_id, state};
-use super::error::{unless_duplicate, within};
+use super::error::{unless_duplicate, within, within_long};
 use super::statements::Change;
 use crate::model::Post;
 
@@ -92,7 +92,7 @@ pub(super) async fn drop_apart(store: &MongoStore, post: PostId) {
 /// Drops texts apart of posts that have no text any more: what was cut off between the deletion and [`drop_apart`].
 pub(super) async fn sweep(store: &MongoStore) -> mongodb::error::Result<u64> {
     let apart = store.mongo().database.collection::<Document>(APART);
-    let posts: Vec<ObjectId> = within(apart.distinct("post", doc! {}))
+    let posts: Vec<ObjectId> = within_long(apart.distinct("post", doc! {}))
         .await?
         .iter()
         .filter_map(Bson::as_object_id)

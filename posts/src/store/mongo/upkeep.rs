@@ -11,7 +11,7 @@ use tokio::time::{interval, sleep};
 
 use super::documents::{self, read_published, state};
 use super::edit::{drop_text, made, put_state};
-use super::error::{kind_of, unreadable, within};
+use super::error::{kind_of, unreadable, within, within_long};
 use super::statements::Change;
 use super::{MongoStore, audit, idempotency, revisions};
 use crate::error::Error;
@@ -109,7 +109,7 @@ pub(super) async fn drop_texts(store: &MongoStore, now: DateTime<Utc>) -> Result
 pub(super) fn keeper(store: MongoStore) -> Worker {
     Worker::new("posts-keeper", move |stop| async move {
         stop.run_until_cancelled(async {
-            while let Err(error) = store.ready().await {
+            while let Err(error) = store.prepared().await {
                 tracing::debug!(%error, "the store is not ready yet");
                 sleep(AGAIN).await;
             }
@@ -131,7 +131,7 @@ pub(super) async fn sweep(store: &MongoStore) -> Result<(), backends::db::Error>
     idempotency::sweep(store).await?;
     let before = (store.clock().now() - ABANDONED).timestamp_micros();
     let abandoned = doc! { "state": state::PENDING, "published_at": { "$lte": before } };
-    within(store.posts().delete_many(abandoned))
+    within_long(store.posts().delete_many(abandoned))
         .await
         .map_err(kind_of)?;
     revisions::sweep(store).await.map_err(kind_of)?;
