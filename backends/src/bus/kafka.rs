@@ -19,7 +19,10 @@ mod subscription;
 mod topics;
 mod wire;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use kit::service::Worker;
@@ -81,10 +84,26 @@ impl KafkaBus {
             }
             Ok(())
         };
-        match appending.await {
-            // known a moment ago
-            Err(BusError::UnknownTopic(topic)) => Err(self.topics.lost(&topic)),
-            done => done,
+        let Err(error) = appending.await else {
+            return Ok(());
+        };
+        // known a moment ago, and perhaps gone since
+        for topic in records
+            .iter()
+            .map(|record| record.topic.as_str())
+            .collect::<BTreeSet<_>>()
+        {
+            if self.topics.is_lost(topic).await {
+                return Err(self.topics.missing(topic));
+            }
+        }
+        match error {
+            BusError::UnknownTopic(topic) => {
+                self.producer.renew();
+                let text = format!("topic `{topic}` was made anew");
+                Err(self.broker.link.not_yet(text))
+            }
+            error => Err(error),
         }
     }
 
@@ -165,10 +184,7 @@ impl Bus for KafkaBus {
 
     async fn check(&self) -> Result<(), BusError> {
         self.broker.check(self.topics.any()).await?;
-        match self.topics.failing() {
-            Some(why) => Err(BusError::Unavailable(anyhow::anyhow!(why))),
-            None => Ok(()),
-        }
+        self.topics.check()
     }
 
     fn workers(&self) -> Vec<Worker> {

@@ -9,6 +9,8 @@ mod db;
 mod dead_letters;
 mod files;
 mod idempotency;
+#[cfg(feature = "kafka-tests")]
+mod kafka;
 mod lease;
 mod migrate;
 mod outbox;

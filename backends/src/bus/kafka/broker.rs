@@ -79,9 +79,18 @@ impl Broker {
 
     /// How many partitions the topic has, if there is such a one.
     pub(super) async fn partitions(&self, topic: &str) -> Result<Option<i32>, BusError> {
+        self.look(topic, PATIENCE).await
+    }
+
+    /// Whether the broker answers, and knows no such topic.
+    pub(super) async fn misses(&self, topic: &str) -> bool {
+        matches!(self.look(topic, GLANCE).await, Ok(None))
+    }
+
+    async fn look(&self, topic: &str, patience: Duration) -> Result<Option<i32>, BusError> {
         let name = self.name(topic);
         self.ask(format!("topic `{name}`"), move |client| {
-            let metadata = client.fetch_metadata(Some(&name), PATIENCE)?;
+            let metadata = client.fetch_metadata(Some(&name), patience)?;
             let Some(topic) = metadata.topics().first() else {
                 return Ok(None);
             };

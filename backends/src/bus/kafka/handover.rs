@@ -244,3 +244,6 @@ fn part(delivered: &Delivered) -> Part {
 fn size(delivered: &Delivered) -> usize {
     delivered.record.payload.len() + 256
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,9 @@ use rdkafka::{
 
 use super::{super::BusError, settings::Settings};
 
+/// The setting to look at, before every failure.
+const SETTING: &str = "bus.url: ";
+
 /// One address, shared by its clients.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
@@ -65,12 +68,23 @@ impl Link {
             }
             _ => format!("{what}: {error}"),
         };
-        BusError::Unavailable(anyhow::anyhow!("bus.url: {text}"))
+        BusError::Unavailable(anyhow::anyhow!("{SETTING}{text}"))
+    }
+
+    /// What a failure says, without the setting, to be said within another.
+    pub(super) fn reason(error: &BusError) -> String {
+        let text = match error {
+            BusError::Unavailable(cause) => cause.to_string(),
+            other => other.to_string(),
+        };
+        text.strip_prefix(SETTING)
+            .map(str::to_owned)
+            .unwrap_or(text)
     }
 
     /// A failure of our own making that may pass.
     pub(super) fn not_yet(&self, text: impl fmt::Display) -> BusError {
-        BusError::Unavailable(anyhow::anyhow!("bus.url: {text}"))
+        BusError::Unavailable(anyhow::anyhow!("{SETTING}{text}"))
     }
 }
 

@@ -94,14 +94,23 @@ impl Producer {
 
     /// A producer that lost its place for good (its broker's data is gone) never sends again; the next one does.
     fn replace(&self, broken: &Arc<FutureProducer<Link>>) {
-        if broken.client().fatal_error().is_none() {
-            return;
+        if broken.client().fatal_error().is_some() {
+            tracing::warn!("the broker has given up the producer, which is replaced");
+            self.put_another(broken);
         }
+    }
+
+    /// Replaces the producer: it goes by what it knows of topics that were made anew.
+    pub(super) fn renew(&self) {
+        let current = Arc::clone(&self.current.lock());
+        self.put_another(&current);
+    }
+
+    fn put_another(&self, old: &Arc<FutureProducer<Link>>) {
         let mut current = self.current.lock();
-        if Arc::ptr_eq(&current, broken)
+        if Arc::ptr_eq(&current, old)
             && let Ok(fresh) = make(&self.link)
         {
-            tracing::warn!("the producer was given up by the broker and is replaced");
             let old = std::mem::replace(&mut *current, Arc::new(fresh));
             // its thread is waited for
             std::thread::spawn(move || drop(old));

@@ -18,7 +18,7 @@ use super::{
     super::Positions,
     broker::offsets,
     handover::{Handover, Part, parts},
-    link::is_forbidden,
+    link::{Link, is_forbidden},
     owner::Owner,
     wire,
 };
@@ -170,7 +170,7 @@ impl Pump {
             course.refused = Some(Instant::now());
             let what = format!("reading {}", self.topics.join(", "));
             let refused = self.consumer.context().link.unavailable(what, error);
-            self.handover.trouble(Some(said(&refused)));
+            self.handover.trouble(Some(Link::reason(&refused)));
         } else {
             // One connection of several, or one that was idle, says nothing about the others.
             self.probe(course);
@@ -192,7 +192,7 @@ impl Pump {
             }
             Err(error) => {
                 let away = owner.link.unavailable("reading", &error);
-                self.handover.trouble(Some(said(&away)));
+                self.handover.trouble(Some(Link::reason(&away)));
             }
         }
     }
@@ -260,12 +260,5 @@ impl Pump {
             }
         }
         Ok(())
-    }
-}
-
-fn said(error: &super::super::BusError) -> String {
-    match error {
-        super::super::BusError::Unavailable(cause) => cause.to_string(),
-        other => other.to_string(),
     }
 }

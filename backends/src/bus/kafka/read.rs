@@ -59,9 +59,7 @@ fn stretch(
     limit: usize,
 ) -> KafkaResult<Vec<Delivered>> {
     let mut config = link.settings.consumer(NOBODY);
-    config
-        .set("enable.partition.eof", "true")
-        .set("enable.auto.commit", "false");
+    config.set("enable.partition.eof", "true");
     let consumer: BaseConsumer<Link> = config.create_with_context(link.clone())?;
     let mut list = TopicPartitionList::with_capacity(stretches.len());
     for (partition, begin) in stretches {

@@ -104,6 +104,8 @@ impl Settings {
             .set("socket.timeout.ms", "6000")
             // Partitions that were added are seen within this.
             .set("topic.metadata.refresh.interval.ms", "30000")
+            // A topic that is gone is gone after this, and not after half a minute.
+            .set("topic.metadata.propagation.max.ms", "2000")
             .set("enable.metrics.push", "false");
         if let Some((user, password)) = &self.user {
             config
@@ -140,15 +142,15 @@ impl Settings {
             .set("group.id", format!("{}{group}", self.prefix))
             .set("auto.offset.reset", "earliest")
             .set("isolation.level", "read_committed")
-            // A position is stored when its record is applied, never before; what is stored is committed beside the work.
+            // A position counts when its record is applied, and we know when that is.
             .set("enable.auto.offset.store", "false")
-            .set("enable.auto.commit", "true")
-            .set("auto.commit.interval.ms", "1000")
+            .set("enable.auto.commit", "false")
             // Only the partitions that move stop during a rebalance.
             .set("partition.assignment.strategy", "cooperative-sticky")
-            // A member that was killed is missed after this; the default is 45 s.
-            .set("session.timeout.ms", "10000")
-            .set("heartbeat.interval.ms", "2000")
+            // A member that was killed is missed after this, the least a broker allows; the default is 45 s. After an outage
+            // that was longer the group waits once more so long, for the members it remembers.
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "1500")
             .set("max.poll.interval.ms", "60000")
             // How long the broker holds a fetch that has nothing to bring.
             .set("fetch.wait.max.ms", "10")

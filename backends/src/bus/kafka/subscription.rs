@@ -221,7 +221,7 @@ impl Subscription for Reader {
     async fn next(&mut self) -> Result<Delivered, BusError> {
         match self.handover.next().await {
             Next::Record(delivered) => Ok(*delivered),
-            Next::Trouble(text) => Err(BusError::Unavailable(anyhow::anyhow!(text))),
+            Next::Trouble(text) => Err(self.link.not_yet(text)),
         }
     }
 
@@ -263,5 +263,47 @@ impl Subscription for Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.handover.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(next: Option<i64>) -> Positions {
+        let mut positions = Positions::default();
+        if let Some(next) = next {
+            positions.set("a", 0, next);
+        }
+        positions
+    }
+
+    proptest! {
+        #[test]
+        fn a_partition_begins_where_it_was_told_or_where_the_group_is_or_at_the_earliest(
+            earliest in 0..5_i64, length in 0..5_i64, noted in prop::option::of(-1..12_i64), asked in prop::option::of(-1..12_i64), kind in 0..4,
+        ) {
+            let end = earliest + length;
+            let start = match kind {
+                0 => Start::Committed,
+                1 => Start::Earliest,
+                2 => Start::At(at(asked)),
+                _ => Start::Alone(at(asked)),
+            };
+            let committed = noted.map(|next| (("a".to_owned(), 0), next)).into_iter().collect();
+            let begin = begin(&start, Some(&committed), &at(Some(earliest)), &at(Some(end)));
+            let there = |next: Option<i64>| next.filter(|next| (earliest..=end).contains(next)).unwrap_or(earliest);
+            let (next, told) = match kind {
+                0 => (there(noted), false),
+                1 => (earliest, true),
+                2 if asked.is_none() => (there(noted), false),
+                _ => (there(asked), true),
+            };
+            prop_assert_eq!(begin.positions.get("a", 0), Some(next));
+            let expected = told.then_some((("a".to_owned(), 0), next));
+            prop_assert_eq!(begin.told.into_iter().next(), expected);
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::{
     super::{BusError, TopicPolicy},
     admin::Admin,
     broker::{Broker, End},
+    link::Link,
     policy::{Wanted, wanted},
 };
 use crate::backoff::Backoff;
@@ -64,8 +65,8 @@ impl Topics {
         }
         match tokio::time::timeout(FIRST, self.make()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self.keep_trying(&error),
-            Err(_) => self.keep_trying(&self.broker.link.not_yet("no answer within 3 s")),
+            Ok(Err(error)) => self.keep_trying(&Link::reason(&error)),
+            Err(_) => self.keep_trying("no answer within 3 s"),
         }
     }
 
@@ -96,23 +97,32 @@ impl Topics {
             .not_yet(format!("topic `{topic}` is not there yet: {why}"))
     }
 
-    /// A topic that was there is gone: somebody removed it, or the broker lost its data.
-    pub(super) fn lost(self: &Arc<Self>, topic: &str) -> BusError {
-        {
+    /// Whether the topic was there and is gone: somebody removed it, or the broker lost its data. It is made again then.
+    pub(super) async fn is_lost(self: &Arc<Self>, topic: &str) -> bool {
+        if !self.broker.misses(topic).await {
+            return false;
+        }
+        let wanted = {
             let mut state = self.state.lock();
             state.seen.remove(topic);
             state.made.remove(topic);
+            state.wanted.contains_key(topic)
+        };
+        if wanted {
+            self.keep_trying(&format!("topic `{topic}` is gone"));
         }
-        let error = self.missing(topic);
-        if matches!(error, BusError::Unavailable(_)) {
-            self.keep_trying(&error);
-        }
-        error
+        true
     }
 
-    /// Why a topic cannot be made at the moment.
-    pub(super) fn failing(&self) -> Option<String> {
-        self.state.lock().failing.clone()
+    /// Nothing where every topic is there.
+    pub(super) fn check(&self) -> Result<(), BusError> {
+        match &self.state.lock().failing {
+            Some(why) => Err(self
+                .broker
+                .link
+                .not_yet(format!("the topics cannot be made: {why}"))),
+            None => Ok(()),
+        }
     }
 
     /// One of the topics, for questions that need a name.
@@ -121,13 +131,13 @@ impl Topics {
         state.made.first().map(|topic| self.broker.name(topic))
     }
 
-    fn keep_trying(self: &Arc<Self>, error: &BusError) {
+    fn keep_trying(self: &Arc<Self>, why: &str) {
         let mut state = self.state.lock();
-        state.failing = Some(error.to_string());
+        state.failing = Some(why.to_owned());
         if std::mem::replace(&mut state.trying, true) {
             return;
         }
-        tracing::warn!(%error, "the topics cannot be made yet; they are made as soon as the broker allows");
+        tracing::warn!(%why, "the topics cannot be made yet; they are made as soon as the broker allows");
         tokio::spawn(until_made(Arc::downgrade(self)));
     }
 
@@ -210,7 +220,7 @@ async fn until_made(topics: Weak<Topics>) {
             }
             Err(error) => {
                 tracing::debug!(%error, "the topics cannot be made yet");
-                topics.state.lock().failing = Some(error.to_string());
+                topics.state.lock().failing = Some(Link::reason(&error));
             }
         }
     }

@@ -1,0 +1,136 @@
+//! What only a real Kafka shows. Most of it runs on the one that SCHOOLYARD_TEST_KAFKA names; what must be killed, or wants a
+//! password, on brokers of the tests' own.
+
+mod broker;
+mod foreign;
+mod groups;
+mod outage;
+mod rights;
+mod topics;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use backends::{
+    bus::{Bus, Delivered, Record, Start},
+    consumer::{Consumer, Failure, Handler, Progress},
+};
+use kit::{clock::SystemClock, metrics::Metrics};
+use parking_lot::Mutex;
+use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// The number `n` as the payload, of one of seven keys.
+fn record(topic: &str, n: u32) -> Record {
+    Record {
+        topic: topic.to_owned(),
+        key: Some(format!("k:{}", n % 7)),
+        payload: n.to_string().into_bytes().into(),
+        headers: BTreeMap::new(),
+        event_id: None,
+    }
+}
+
+fn records(topic: &str, numbers: std::ops::Range<u32>) -> Vec<Record> {
+    numbers.map(|n| record(topic, n)).collect()
+}
+
+fn number(delivered: &Delivered) -> u32 {
+    String::from_utf8_lossy(&delivered.record.payload)
+        .parse()
+        .unwrap()
+}
+
+/// Keeps what was applied, by whom; each record waits at the gate.
+struct Keeper {
+    applied: Mutex<Vec<u32>>,
+    gate: watch::Sender<bool>,
+}
+
+impl Keeper {
+    fn new() -> Arc<Keeper> {
+        Arc::new(Keeper {
+            applied: Mutex::default(),
+            gate: watch::Sender::new(true),
+        })
+    }
+
+    fn applied(&self) -> Vec<u32> {
+        self.applied.lock().clone()
+    }
+}
+
+#[async_trait]
+impl Handler for Keeper {
+    async fn apply(&self, delivered: &Delivered) -> Result<(), Failure> {
+        self.gate.subscribe().wait_for(|open| *open).await?;
+        self.applied.lock().push(number(delivered));
+        Ok(())
+    }
+}
+
+/// A consumer at work.
+struct Member {
+    keeper: Arc<Keeper>,
+    progress: Progress,
+    stop: CancellationToken,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Member {
+    fn start(bus: &Arc<dyn Bus>, topic: &str) -> Member {
+        Member::start_at(bus, topic, Start::Committed)
+    }
+
+    fn start_at(bus: &Arc<dyn Bus>, topic: &str, start: Start) -> Member {
+        let (keeper, stop) = (Keeper::new(), CancellationToken::new());
+        let (worker, progress) = Consumer {
+            name: "member".to_owned(),
+            bus: Arc::clone(bus),
+            group: "group".to_owned(),
+            topics: vec![topic.to_owned()],
+            start,
+            handler: Arc::clone(&keeper) as Arc<dyn Handler>,
+            clock: SystemClock::shared(),
+            metrics: Metrics::new(),
+        }
+        .into_worker();
+        Member {
+            running: tokio::spawn(worker.run(stop.clone())),
+            keeper,
+            progress,
+            stop,
+        }
+    }
+
+    /// Until everything that is there now is applied, by whomever.
+    async fn reached_the_end(&self, bus: &Arc<dyn Bus>, topic: &str) {
+        let ends = bus.ends(&[topic]).await.unwrap();
+        assert!(self.progress.reached(&ends).await);
+    }
+
+    async fn stop(self) -> Vec<u32> {
+        self.stop.cancel();
+        self.running.await.unwrap().unwrap();
+        self.keeper.applied()
+    }
+}
+
+/// In the order of the first time of each.
+fn once(applied: &[u32]) -> Vec<u32> {
+    let mut seen = std::collections::BTreeSet::new();
+    let first = applied.iter().filter(|n| seen.insert(**n));
+    first.copied().collect()
+}
+
+/// Everything, and the records of each key in their order, whatever came twice.
+fn assert_whole(applied: &[u32], count: u32) {
+    let once = once(applied);
+    let mut sorted = once.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, (0..count).collect::<Vec<_>>());
+    for key in 0..7 {
+        let of_key = once.iter().filter(|n| *n % 7 == key);
+        assert!(of_key.is_sorted(), "{once:?}");
+    }
+}
