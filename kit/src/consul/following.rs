@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 pub struct Following {
     seen: Option<Index>,
     anew: bool,
-    failures: u32,
+    pauses: Pauses,
 }
 
 impl Following {
@@ -41,7 +41,7 @@ impl Following {
         *self = Self {
             seen: Some(index),
             anew: back,
-            failures: 0,
+            pauses: Pauses::default(),
         };
         back
     }
@@ -49,9 +49,21 @@ impl Following {
     /// No answer came. How long to pause before the next question, which waits for nothing: who knows what has happened
     /// meanwhile, and a Consul with younger numbers would make it wait in vain.
     pub fn failed(&mut self) -> Duration {
-        let pause = FIRST_PAUSE * 2u32.pow(self.failures.min(8));
-        self.failures += 1;
         self.anew = true;
+        self.pauses.next()
+    }
+}
+
+/// Pauses after failures: 250 ms, doubling to 4 s, each somewhat shorter by chance.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pauses {
+    failures: u32,
+}
+
+impl Pauses {
+    pub(super) fn next(&mut self) -> Duration {
+        let pause = FIRST_PAUSE * 2u32.pow(self.failures.min(8));
+        self.failures = self.failures.saturating_add(1);
         spread(pause.min(LONGEST_PAUSE))
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::RwLock;
 use reqwest::Url;
+use tokio::sync::watch;
 
 use super::base;
 use crate::breaker::{Breaker, Permit};
@@ -19,7 +19,7 @@ pub struct Pool(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     name: &'static str,
-    targets: RwLock<Arc<[Arc<Target>]>>,
+    targets: watch::Sender<Arc<[Arc<Target>]>>,
     turn: AtomicUsize,
     /// There is none where the address is fixed: who else could be asked?
     clock: Option<SharedClock>,
@@ -62,7 +62,7 @@ impl Pool {
     fn new(name: &'static str, clock: Option<SharedClock>) -> Self {
         Self(Arc::new(Inner {
             name,
-            targets: RwLock::new(Arc::from([])),
+            targets: watch::Sender::new(Arc::from([])),
             turn: AtomicUsize::new(0),
             clock,
         }))
@@ -77,7 +77,7 @@ impl Pool {
     /// How many instances are known.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.targets.read().len()
+        self.0.targets.borrow().len()
     }
 
     /// Whether no instance is known.
@@ -89,24 +89,32 @@ impl Pool {
     /// From now on these are the instances, each with an id and its base address. Of one that stays, what is known about it
     /// stays too.
     pub fn replace(&self, instances: impl IntoIterator<Item = (String, Url)>) {
-        let mut targets = self.0.targets.write();
-        let next = instances.into_iter().map(|(id, base)| {
-            let same = |target: &&Arc<Target>| target.id == id && target.base == base;
-            targets.iter().find(same).cloned().unwrap_or_else(|| {
-                Arc::new(Target {
-                    id,
-                    base,
-                    under_way: AtomicUsize::new(0),
-                    breaker: self.0.clock.clone().map(Breaker::new),
+        self.0.targets.send_modify(|targets| {
+            let next = instances.into_iter().map(|(id, base)| {
+                let same = |target: &&Arc<Target>| target.id == id && target.base == base;
+                targets.iter().find(same).cloned().unwrap_or_else(|| {
+                    Arc::new(Target {
+                        id,
+                        base,
+                        under_way: AtomicUsize::new(0),
+                        breaker: self.0.clock.clone().map(Breaker::new),
+                    })
                 })
-            })
+            });
+            *targets = next.collect();
         });
-        *targets = next.collect();
+    }
+
+    /// Waits until the number of known instances is as wished.
+    pub async fn until(&self, wished: impl Fn(usize) -> bool) {
+        let mut targets = self.0.targets.subscribe();
+        // the sender lives as long as this borrow of it
+        let _ = targets.wait_for(|targets| wished(targets.len())).await;
     }
 
     /// The instance to ask next; `tried` only if there is no other.
     pub(super) fn pick(&self, tried: Option<&Place>) -> Result<Call, Nobody> {
-        let targets = Arc::clone(&self.0.targets.read());
+        let targets = Arc::clone(&self.0.targets.borrow());
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
         let mut order: Vec<_> = (0..targets.len())
             .map(|step| &targets[turn.wrapping_add(step) % targets.len()])

@@ -98,12 +98,7 @@ pub(super) async fn serve_tls(
     let connection = protocols
         .http2
         .serve_connection(TokioIo::new(stream), answer);
-    drive(
-        connection,
-        |connection| connection.graceful_shutdown(),
-        phase,
-    )
-    .await;
+    drive(connection, http2::Connection::graceful_shutdown, phase).await;
 }
 
 /// `None` when it failed, took too long, or the server stops meanwhile: nothing was asked yet.
@@ -143,7 +138,7 @@ async fn serve_http1<S>(
         .with_upgrades();
     drive(
         connection,
-        |connection| connection.graceful_shutdown(),
+        http1::UpgradeableConnection::graceful_shutdown,
         phase,
     )
     .await;

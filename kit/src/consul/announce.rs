@@ -1,0 +1,104 @@
+//! An instance in Consul, from when it can work until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::following::{Pauses, spread};
+use super::own::Own;
+use super::standing::Standing;
+use super::{Catalog, ConsulError, Registration};
+use crate::service::Check;
+
+/// How often a service that cannot work yet is asked again.
+const NOT_READY: Duration = Duration::from_millis(250);
+/// What a check may take.
+const LONGEST_CHECK: Duration = Duration::from_secs(1);
+
+/// Registers an instance once the service can work, again whenever Consul has lost it, and deregisters it when told to stop.
+pub(super) struct Announcement {
+    pub(super) catalog: Arc<dyn Catalog>,
+    pub(super) standing: Standing,
+    pub(super) service: &'static str,
+    pub(super) own: Own,
+    /// What the service cannot work without.
+    pub(super) essential: Vec<Check>,
+    /// How often it looks whether Consul still knows it.
+    pub(super) look: Duration,
+}
+
+impl Announcement {
+    pub(super) async fn keep(self, stop: CancellationToken) -> anyhow::Result<()> {
+        if stop.run_until_cancelled(self.ready()).await.is_none() {
+            return Ok(());
+        }
+        let who = format!("registration of {}", self.service);
+        let mut pauses = Pauses::default();
+        let mut told = None;
+        loop {
+            // not cut off in the middle: what is on its way could arrive after the deregistration
+            let pause = match self.ensure(&mut told).await {
+                Ok(()) => {
+                    self.standing.well(&who);
+                    pauses = Pauses::default();
+                    spread(self.look)
+                }
+                Err(error) => {
+                    self.standing.trouble(&who, error);
+                    pauses.next()
+                }
+            };
+            if stop
+                .run_until_cancelled(tokio::time::sleep(pause))
+                .await
+                .is_none()
+            {
+                break;
+            }
+        }
+        self.leave().await;
+        Ok(())
+    }
+
+    /// Waits until the service can work. Later it stays registered whatever happens: it says itself what it lacks, and the
+    /// agent's check says whether it lives.
+    async fn ready(&self) {
+        loop {
+            let mut ready = true;
+            for check in &self.essential {
+                let asked = tokio::time::timeout(LONGEST_CHECK, check.ask()).await;
+                ready &= matches!(asked, Ok(Ok(())));
+            }
+            if ready {
+                return;
+            }
+            tokio::time::sleep(NOT_READY).await;
+        }
+    }
+
+    async fn ensure(&self, told: &mut Option<Registration>) -> Result<(), ConsulError> {
+        let now = self.own.registration(self.service).await?;
+        if told.as_ref() == Some(&now) {
+            if self.catalog.registered(&now.id).await? {
+                return Ok(());
+            }
+            tracing::warn!(target: "consul", id = now.id, "consul has lost this instance");
+        }
+        self.catalog.register(&now).await?;
+        tracing::info!(target: "consul", id = now.id, address = now.address, port = now.port, "registered in consul");
+        *told = Some(now);
+        Ok(())
+    }
+
+    /// Also when it seems that it was not registered: the answer may have been lost.
+    async fn leave(&self) {
+        let id = self.own.id(self.service);
+        match self.catalog.deregister(&id).await {
+            Ok(()) => tracing::info!(target: "consul", id, "deregistered from consul"),
+            Err(error) => {
+                tracing::warn!(target: "consul", id, error = %error, "not deregistered; consul notices by its check");
+            }
+        }
+    }
+}
