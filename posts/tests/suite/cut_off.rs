@@ -11,7 +11,7 @@ use posts::store::{MongoStore, NewPost, Once, PageQuery, Part, Start, Store};
 use posts::{Error, Post, Text};
 use serde_json::Value;
 
-use crate::gate::Gate;
+use crate::gate::{Gate, Write};
 use crate::mongo::TestMongo;
 use crate::places::Place;
 use crate::store::{edit, new_post, reader, removal};
@@ -131,7 +131,7 @@ async fn a_publication_cut_off_anywhere_is_completed_by_its_repetition_and_never
             );
         }
         if !cut_off {
-            assert!(writes >= 4, "key, post, turn, publication");
+            assert_eq!(writes, 4, "key, post, turn, publication");
             return;
         }
     }
@@ -229,7 +229,7 @@ async fn an_edit_cut_off_anywhere_is_made_whole_or_not_at_all_and_no_earlier_tex
             .collect();
         assert_eq!(told, (1..=stands.version).collect::<Vec<_>>());
         if !cut_off {
-            assert!(writes >= 3, "the post, the text apart, the text inside");
+            assert_eq!(writes, 3, "the post, the text apart, the text inside");
             let post = &scene.mongo().documents("posts").await[0];
             let inside = post.get_document("revisions").unwrap();
             assert_eq!(inside.len(), 20, "the last twenty stay inside");
@@ -273,7 +273,7 @@ async fn a_deletion_cut_off_anywhere_leaves_the_post_or_its_tombstone_and_no_tex
             assert_eq!((told.len(), audited), (23, 0));
         }
         if !cut_off {
-            assert!(writes >= 2, "the post, the texts apart");
+            assert_eq!(writes, 2, "the post, the texts apart");
             return;
         }
     }
@@ -324,4 +324,52 @@ async fn a_text_whose_time_is_over_goes_with_exactly_one_entry_of_the_audit_wher
             return;
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_answered_was_waited_for_on_the_disk() {
+    let scene = Scene::new().await;
+    let Scene { victim, gate, .. } = &scene;
+    let once = Once {
+        key: "k".to_owned(),
+        request: b"r".to_vec(),
+    };
+    let new = || new_post(1, "a", &[], &["school"]);
+    let passed = || {
+        let writes = gate.passed();
+        let shown = |write: &Write| {
+            let durable = if write.durable { "!" } else { "" };
+            format!("{} {}{durable}", write.command, write.collection)
+        };
+        writes.iter().map(shown).collect::<Vec<_>>()
+    };
+    passed();
+    let post = victim.publish(new(), Some(once.clone())).await.unwrap();
+    // The journal is one sequence: the last of them waits for all.
+    let publication = [
+        "insert idempotency",
+        "insert posts",
+        "update meta",
+        "update posts!",
+    ];
+    assert_eq!(passed(), publication);
+    victim.publish(new(), Some(once)).await.unwrap();
+    let again = passed();
+    assert_eq!(again[0], "insert idempotency", "the key is taken");
+    assert!(
+        again.len() > 1 && again[1..].iter().all(|write| write.ends_with("meta!")),
+        "{again:?}"
+    );
+    let post = victim
+        .edit(&post, edit(post.text()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(passed(), ["update posts!"]);
+    assert!(victim.remove(&post, removal()).await.unwrap());
+    assert_eq!(passed(), ["update posts!", "delete revisions!"]);
+    let events = backends::outbox::Outbox::oldest(victim, 10).await.unwrap();
+    assert_eq!((events.len(), passed().len()), (3, 0));
+    backends::outbox::Outbox::synced(victim).await.unwrap();
+    assert!(passed().iter().all(|write| write.ends_with("meta!")));
 }

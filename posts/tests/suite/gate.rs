@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use mongodb::bson::RawDocument;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,6 +21,16 @@ struct State {
     shut: CancellationToken,
     /// Writes that may still pass; `None`: as many as come.
     left: Mutex<Option<usize>>,
+    passed: Mutex<Vec<Write>>,
+}
+
+/// A command that writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    pub command: String,
+    pub collection: String,
+    /// Whether its answer waits for the journal.
+    pub durable: bool,
 }
 
 impl Gate {
@@ -35,6 +46,7 @@ impl Gate {
         let state = Arc::new(State {
             shut: CancellationToken::new(),
             left: Mutex::new(None),
+            passed: Mutex::default(),
         });
         let server = server.to_owned();
         let serving = state.clone();
@@ -57,6 +69,11 @@ impl Gate {
     /// So many writes pass from now on; the next one does not, and nothing after it.
     pub fn allow(&self, writes: usize) {
         *self.state.left.lock() = Some(writes);
+    }
+
+    /// The writes that passed since this was asked last.
+    pub fn passed(&self) -> Vec<Write> {
+        std::mem::take(&mut self.state.passed.lock())
     }
 
     pub fn is_shut(&self) -> bool {
@@ -98,9 +115,12 @@ async fn requests(mut client: OwnedReadHalf, mut server: OwnedWriteHalf, state: 
         if client.read_exact(&mut message[4..]).await.is_err() {
             return;
         }
-        if is_write(&message) && !state.takes_a_write() {
-            state.shut.cancel();
-            return;
+        if let Some(write) = write(&message) {
+            if !state.takes_a_write() {
+                state.shut.cancel();
+                return;
+            }
+            state.passed.lock().push(write);
         }
         if server.write_all(&message).await.is_err() {
             return;
@@ -122,20 +142,24 @@ impl State {
     }
 }
 
-/// Whether a message of the wire is a command that writes: its name is the first key of the body, which follows the header
-/// (16 bytes), the flags (4), the kind of the section (1), the length of the document (4) and the type of the field (1).
-fn is_write(message: &[u8]) -> bool {
+/// The command in a message of the wire, if it writes. The body follows the header (16 bytes), the flags (4) and the kind of
+/// the section (1); its first field is the name of the command with the collection.
+fn write(message: &[u8]) -> Option<Write> {
     const OP_MSG: [u8; 4] = 2013_u32.to_le_bytes();
     if message.get(12..16) != Some(&OP_MSG[..]) {
-        return false;
+        return None;
     }
-    let name = message.get(26..).unwrap_or_default();
-    [
-        &b"insert\0"[..],
-        b"update\0",
-        b"delete\0",
-        b"findAndModify\0",
-    ]
-    .iter()
-    .any(|write| name.starts_with(write))
+    let body = message.get(21..)?;
+    let length = u32::from_le_bytes(body.get(..4)?.try_into().unwrap()) as usize;
+    let body = RawDocument::from_bytes(body.get(..length)?).unwrap();
+    let (command, collection) = body.iter().next()?.unwrap();
+    if !["insert", "update", "delete", "findAndModify"].contains(&command.as_str()) {
+        return None;
+    }
+    let concern = body.get_document("writeConcern");
+    Some(Write {
+        command: command.as_str().to_owned(),
+        collection: collection.as_str()?.to_owned(),
+        durable: concern.is_ok_and(|concern| concern.get_bool("j").unwrap_or(false)),
+    })
 }
