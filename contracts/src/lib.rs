@@ -3,6 +3,7 @@
 pub mod access;
 mod audience;
 pub mod bearer;
+mod ca;
 pub mod clients;
 pub mod events;
 pub mod html;
@@ -14,7 +15,8 @@ mod verified;
 pub mod verifier;
 
 pub use audience::{Audience, UnknownAudience};
-pub use clients::{Decision, Identity, Posts, Presented};
+pub use ca::{CaBundle, NoBundle};
+pub use clients::{Decision, Identity, InternalCa, Posts, Presented};
 pub use ids::{MalformedId, PostId, UserId};
 pub use roles::{Role, Roles, UnknownRole};
 pub use roster::{Duty, RolesOnly, Roster};

@@ -2,7 +2,9 @@
 //! runs in this process and by an HTTP client where it runs elsewhere. Callers cannot tell, and see the same problems.
 
 mod identity;
+mod internal_ca;
 mod posts;
 
 pub use identity::{Decision, HttpIdentity, Identity, IdentityHeaders, Presented};
+pub use internal_ca::{HttpInternalCa, InternalCa};
 pub use posts::{ExportOrder, ExportRow, HttpPosts, PageFilters, PageQuery, Posts, Tombstone};
