@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use backends::Db;
 use backends::db::DbOptions;
 use reqwest::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::measure::{Extent, Row, block, get, post, school};
+use crate::measure::{Extent, Row, block, fetch, get, post, school};
 use crate::server::{Server, Setup};
 use crate::wrk::Round;
 
@@ -68,6 +68,11 @@ fn with_posts(posts: u64) -> anyhow::Result<(Server, String)> {
     let url = format!("sqlite:{}", data.path().join("posts.db").display());
     block(copy(&url, i64::try_from(posts)?))?;
     let server = Server::schoolyard_in(&Setup::default(), data)?;
+    // Until the stream is filled its pages come from the posts.
+    let stats = format!("{}/api/activity-stream/stats", server.base);
+    while serde_json::from_slice::<Value>(&fetch(&stats, &token)?)?["rebuilding"] == true {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     server.settle();
     Ok((server, token))
 }
