@@ -1,11 +1,12 @@
 //! How long a record takes from `publish` to whoever waits for it, on a real Kafka, beside the bare library on the same broker:
 //!
 //! ```text
-//! cargo run --release -p backends --features kafka --example bus_latency -- HOST:PORT [RECORDS]
+//! cargo run --release -p backends --features kafka --example bus_latency -- HOST:PORT [RECORDS [PID]]
 //! ```
 //!
 //! One record at a time: the next one is sent when the last one is there and acknowledged. Then how many records a second are
-//! appended in batches of 256 and read back. The topics are removed at the end.
+//! appended in batches of 256 and read back, and what the bus costs in memory. With the process id of the broker also what that uses while nothing comes. The
+//! topics are removed at the end.
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 use std::time::{Duration, Instant};
@@ -39,29 +40,41 @@ async fn main() -> anyhow::Result<()> {
         Some(count) => count.parse().context("how many records")?,
         None => 2000,
     };
+    let server = arguments.get(2).map(String::as_str);
     let clock = SystemClock::shared();
     let prefix = format!("m{}-", RandomIds::shared(clock.clone()).uuid().simple());
     let url = format!("kafka://{broker}?partitions=1&prefix={prefix}");
+    let before = memory()?;
     let bus = bus::open(&url, clock).await?;
     bus.ensure(&[TOPIC]).await?;
+    bus.publish(vec![record()]).await?;
+    let opened = memory()?;
+    let from = Start::Committed;
+    let mut first = bus.subscribe("first", &[TOPIC.name], from).await?;
+    first.next().await?;
+    println!(
+        "memory: {before:.1} MB, with the bus {opened:.1}, with one reader {:.1}",
+        memory()?
+    );
+    first.close().await?;
 
     println!("{count} records of {} bytes, one at a time", PAYLOAD.len());
     println!("{:<34} {:>8} {:>8} {:>8}  ms", "", "p50", "p99", "max");
     let name = format!("{prefix}{}", TOPIC.name);
-    for wait in ["500", "10"] {
+    for wait in ["500", "100", "10"] {
         let bare = Bare::open(broker, &name, wait)?;
         let what = format!("bare library, fetch.wait.max.ms={wait}");
         show(&what, bare.latencies(&name, count).await?);
-        println!("  at rest {:.1} % of a core", at_rest().await?);
+        at_rest(server).await?;
     }
     let mut reader = reader(&*bus, "latency").await?;
     show("bus", latencies(&*bus, &mut *reader, count).await?);
-    println!("  at rest {:.1} % of a core", at_rest().await?);
+    at_rest(server).await?;
     reader.close().await?;
 
     let many = count * 10;
     println!("{many} records in batches of {BATCH}: appended, read from the beginning");
-    let (appended, read) = Bare::open(broker, &name, "10")?.rates(&name, many).await?;
+    let (appended, read) = Bare::open(broker, &name, "100")?.rates(&name, many).await?;
     println!(
         "{:<34} {appended:>8.0} {read:>8.0}  records/s",
         "bare library"
@@ -221,22 +234,34 @@ fn rate(many: usize, time: Duration) -> f64 {
     many as f64 / time.as_secs_f64()
 }
 
-/// What this process uses while nothing comes, in per cent of a core.
-async fn at_rest() -> anyhow::Result<f64> {
-    let used = || -> anyhow::Result<u64> {
-        let stat = std::fs::read_to_string("/proc/self/stat")?;
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or("")
-            .split_whitespace()
-            .collect();
-        // user and system time, in hundredths of a second
-        Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
-    };
-    let (before, time) = (used()?, Duration::from_secs(3));
+/// What this process, and the broker's, use while nothing comes.
+async fn at_rest(server: Option<&str>) -> anyhow::Result<()> {
+    let time = Duration::from_secs(5);
+    let processes = [Some("self"), server];
+    let used = || processes.iter().flatten().map(|process| used(process));
+    let before: Vec<u64> = used().collect::<anyhow::Result<_>>()?;
     tokio::time::sleep(time).await;
-    Ok((used()? - before) as f64 / time.as_secs_f64())
+    for ((after, before), who) in used().zip(before).zip(["we", "the broker"]) {
+        let share = (after? - before) as f64 / time.as_secs_f64();
+        println!("  at rest {who}: {share:.1} % of a core");
+    }
+    Ok(())
+}
+
+/// What this process holds, in MB.
+fn memory() -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
+    Ok(kilobytes.context("no VmRSS")?.parse::<f64>()? / 1024.0)
+}
+
+/// User and system time of a process, in hundredths of a second.
+fn used(process: &str) -> anyhow::Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    Ok(fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)
 }
 
 fn show(what: &str, mut taken: Vec<Duration>) {
