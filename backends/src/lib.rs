@@ -11,6 +11,8 @@ pub mod idempotency;
 pub mod lease;
 pub mod outbox;
 pub mod readiness;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod testing;
 
 pub use db::{Db, Error, Tx};

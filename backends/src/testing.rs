@@ -2,6 +2,9 @@
 //! kind.
 
 mod bus;
+mod cable;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::{ops::Deref, path::PathBuf};
 
@@ -11,6 +14,9 @@ use tempfile::TempDir;
 pub use self::bus::{KAFKA, TestBus, sqlite_bus};
 #[cfg(feature = "kafka")]
 pub use self::bus::{kafka_bus, kafka_bus_of};
+pub use self::cable::Cable;
+#[cfg(feature = "redis")]
+pub use self::redis::{REDIS, TestRedis, redis};
 use crate::db::{Db, DbOptions};
 
 /// The variable that names the PostgreSQL of the tests: a database in which they may make and drop schemas.

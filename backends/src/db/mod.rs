@@ -6,6 +6,7 @@
 mod directive;
 mod engine;
 mod error;
+mod hold;
 mod lite_tx;
 mod migrate;
 mod options;
@@ -32,6 +33,7 @@ use self::{
 };
 pub use self::{
     error::Error,
+    hold::{Hold, Share},
     options::{DbOptions, Sync},
     query::{Bind, Query, Record},
     tx::Tx,

@@ -27,6 +27,7 @@ pub(super) type Slot = Option<SqliteConnection>;
 /// An open SQLite database.
 #[derive(Debug)]
 pub(super) struct Lite {
+    pub(super) path: PathBuf,
     pub(super) readers: SqlitePool,
     /// tokio's mutex hands itself on in the order of arrival: that is the queue.
     writer: Arc<Mutex<Slot>>,
@@ -77,6 +78,7 @@ impl Lite {
             .max_lifetime(None)
             .connect_lazy_with(base.pragma("query_only", "ON"));
         Ok(Lite {
+            path: path.to_path_buf(),
             readers,
             writer: Arc::new(Mutex::new(Some(writer))),
             patience: options.patience,

@@ -8,9 +8,12 @@ mod consumer;
 mod db;
 mod dead_letters;
 mod files;
+mod hold;
 mod idempotency;
 #[cfg(feature = "kafka-tests")]
 mod kafka;
 mod lease;
 mod migrate;
 mod outbox;
+#[cfg(feature = "redis-tests")]
+mod redis;
