@@ -22,8 +22,9 @@ pub const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
 const STORED: [&str; 3] = ["auth", "profile", "posts"];
 
 /// Every section there is, in the order in which `config print` shows them.
-pub const SECTIONS: [Section; 10] = [
+pub const SECTIONS: [Section; 11] = [
     kit::server::SECTION,
+    kit::consul::SECTION,
     kit::telemetry::SECTION,
     Section {
         name: "compat",
@@ -198,6 +199,7 @@ impl Settings {
         if config.section::<Compat>("compat")?.civildiy {
             civildiy(&mut config)?;
         }
+        kit::consul::Config::profile(&mut config)?;
         Ok(Self { config, data })
     }
 

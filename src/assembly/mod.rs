@@ -5,6 +5,7 @@ mod accounts;
 mod dead_letters;
 mod orders;
 mod plan;
+mod registry;
 mod stream;
 pub mod upstreams;
 
@@ -34,7 +35,10 @@ pub use orders::Orders;
 pub use plan::{Plan, TOKEN_AUDIENCE};
 pub use stream::Stream;
 
+use registry::Registry;
+
 use crate::data_dir::DataDir;
+use crate::settings::Target;
 
 /// What is the same for everything in this process. Tests bring a clock of their own, and a bus that several processes'
 /// worth of services share.
@@ -108,8 +112,10 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         ),
         (None, None) => None,
     };
+    let registry = Registry::of(&plan.consul, &clock)?;
     let mut parts = Parts {
         plan,
+        registry,
         clock,
         ids,
         metrics: metrics.clone(),
@@ -169,6 +175,12 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
             backends::lease::forget(store).await?;
         }
     }
+    if parts.plan.target != Target::All {
+        parts
+            .registry
+            .join(&mut services, &parts.plan.consul, parts.plan.server.listen)?;
+    }
+    workers.extend(parts.registry.workers());
     let (name, app): (_, App) = if parts.plan.target.runs("gateway") {
         let identity = match identity {
             Some(identity) => identity,
@@ -205,6 +217,7 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
 /// What the services are made from, in the order of the call graph.
 struct Parts {
     plan: Plan,
+    registry: Registry,
     clock: SharedClock,
     ids: SharedIds,
     metrics: Metrics,
@@ -309,17 +322,14 @@ impl Parts {
 
     fn remote_posts(&self) -> anyhow::Result<Arc<dyn Posts>> {
         let peers = &self.plan.peers;
-        let tokens = FetchedTokens::new(
-            &peers.auth,
+        let tokens = FetchedTokens::of(
+            self.registry.pool("auth", &peers.auth)?,
             "feed",
             peers.credential.clone(),
             self.clock.clone(),
         )?;
-        Ok(Arc::new(HttpPosts::new(Peer::new(
-            "posts",
-            &peers.posts,
-            Arc::new(tokens),
-        )?)))
+        let posts = self.registry.pool("posts", &peers.posts)?;
+        Ok(Arc::new(HttpPosts::new(Peer::of(posts, Arc::new(tokens))?)))
     }
 
     fn remote_identity(&self) -> anyhow::Result<Arc<dyn Identity>> {

@@ -32,6 +32,8 @@ pub struct Plan {
     pub feed: feed::Config,
     /// `[peers]`
     pub peers: Peers,
+    /// `[consul]`
+    pub consul: kit::consul::Config,
     /// Where auth stores, if it runs here.
     pub auth_store: Option<String>,
     /// Where profile stores, if it runs here.
@@ -81,6 +83,7 @@ impl Plan {
             metrics_listen: metrics_listen(&server)?,
             target: target.clone(),
             gateway: settings.section("gateway")?,
+            consul: settings.section("consul")?,
             feed: settings.section("feed")?,
             server,
             auth,
@@ -108,7 +111,17 @@ impl Plan {
         if self.target == Target::All {
             return Ok(());
         }
+        self.consul
+            .client()
+            .map_err(|error| SettingsError::unfit("consul.address", format!("{error:#}")))?;
         let runs = |service: &str| self.target.runs(service);
+        let found = !self.consul.address.is_empty();
+        let peer = |service: &str, url: &str, why: &str| {
+            if found && url.is_empty() {
+                return Ok(());
+            }
+            peer(service, url, why)
+        };
         if runs("feed") && !runs("posts") {
             peer("posts", &self.peers.posts, "the feed reads posts")?;
             peer(
@@ -175,7 +188,7 @@ fn peer(service: &str, url: &str, why: &str) -> Result<(), SettingsError> {
     let variable = format!("SCHOOLYARD_PEERS__{}", service.to_uppercase());
     Err(SettingsError::unfit(
         format!("peers.{service}"),
-        format!("{why}; set {variable}, for example to http://{service}:8080"),
+        format!("{why}; set {variable}, for example to http://{service}:8080, or SCHOOLYARD_CONSUL__ADDRESS to find it there"),
     ))
 }
 
