@@ -115,7 +115,11 @@ impl Pool {
     /// The instance to ask next; `tried` only if there is no other.
     pub(super) fn pick(&self, tried: Option<&Place>) -> Result<Call, Nobody> {
         let targets = Arc::clone(&self.0.targets.borrow());
-        let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
+        // a second try takes nobody's turn: else, of two, the one that fails would be the first of every call
+        let turn = match tried {
+            None => self.0.turn.fetch_add(1, Ordering::Relaxed),
+            Some(_) => self.0.turn.load(Ordering::Relaxed),
+        };
         let mut order: Vec<_> = (0..targets.len())
             .map(|step| &targets[turn.wrapping_add(step) % targets.len()])
             .collect();
@@ -248,6 +252,21 @@ mod tests {
         let one = pool(&MockClock::default(), &["a"]);
         let first = one.pick(None).unwrap().place();
         assert!(one.pick(Some(&first)).unwrap().is_at(&first));
+    }
+
+    #[test]
+    fn of_two_of_which_one_fails_each_is_the_first_of_every_other_call() {
+        let pool = pool(&MockClock::default(), &["a", "b"]);
+        let first: Vec<String> = (0..4)
+            .map(|_| {
+                let call = pool.pick(None).unwrap();
+                if id(&call) == "a" {
+                    assert_eq!(id(&pool.pick(Some(&call.place())).unwrap()), "b");
+                }
+                id(&call).to_owned()
+            })
+            .collect();
+        assert_eq!(first, ["a", "b", "a", "b"]);
     }
 
     #[test]
