@@ -142,3 +142,9 @@ async fn a_stream_built_anew_under_eight_readers_and_writers_shows_no_hole_in_on
 async fn a_stream_built_anew_under_eight_readers_and_writers_shows_no_hole_across_services() {
     story(Topology::Apart).await;
 }
+
+#[cfg(feature = "real-tests")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_built_anew_under_eight_readers_and_writers_shows_no_hole_on_real_servers() {
+    story(Topology::Servers).await;
+}

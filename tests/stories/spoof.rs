@@ -709,3 +709,9 @@ async fn nobody_passes_for_another_at_a_services_own_port() {
         .expect(200);
     school.stop().await;
 }
+
+#[cfg(feature = "real-tests")]
+#[tokio::test]
+async fn nothing_a_client_says_makes_it_somebody_else_on_real_servers() {
+    gateway_matrix(Topology::Servers).await;
+}

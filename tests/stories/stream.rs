@@ -222,3 +222,21 @@ async fn a_display_name_stands_on_old_items_once_its_change_is_applied_in_one_pr
 async fn a_display_name_stands_on_old_items_once_its_change_is_applied_across_services() {
     names(Topology::Apart).await;
 }
+
+#[cfg(feature = "real-tests")]
+#[tokio::test]
+async fn edits_deletions_and_changes_of_audience_reach_every_reader_on_real_servers() {
+    readers(Topology::Servers).await;
+}
+
+#[cfg(feature = "real-tests")]
+#[tokio::test]
+async fn what_is_taken_away_is_gone_with_the_next_request_on_real_servers() {
+    rights(Topology::Servers).await;
+}
+
+#[cfg(feature = "real-tests")]
+#[tokio::test]
+async fn names_follow_into_the_stream_on_real_servers() {
+    names(Topology::Servers).await;
+}

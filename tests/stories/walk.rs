@@ -327,3 +327,9 @@ async fn without_the_compatibility_switch_nobody_reads_without_a_token() {
     assert_eq!(refused.code(), "registration_closed");
     school.stop().await;
 }
+
+#[cfg(feature = "real-tests")]
+#[tokio::test]
+async fn the_civildiy_walk_on_real_servers() {
+    walk(Topology::Servers).await;
+}

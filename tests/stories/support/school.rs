@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backends::Db;
 use backends::bus::{Bus, Record, dead_letters};
 use backends::consumer::Progress;
 use contracts::{Role, Roles, topics};
+use futures_util::future::BoxFuture;
 use kit::{MockClock, SeededIds};
 use schoolyard::assembly::{self, Accounts, Assembly, Host, Plan, Stream};
 use schoolyard::commands::admin::NewAdmin;
@@ -28,12 +28,18 @@ pub enum Topology {
     Together,
     /// Each with its own listener and store; HTTP between them.
     Apart,
+    /// The same on real servers: PostgreSQL, MongoDB, Kafka.
+    #[cfg(feature = "real-tests")]
+    Servers,
 }
 
 const SECRET: &str = "a secret of the stories, 32 bytes or more";
 const CREDENTIAL: &str = "what the feed shows to auth: 32 bytes or more";
 /// How long a story waits for what must come; nothing waits this long that works.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many events wait in a store.
+type Depth = Box<dyn Fn() -> BoxFuture<'static, i64> + Send + Sync>;
 
 /// A running school.
 pub struct School {
@@ -43,7 +49,7 @@ pub struct School {
     followed: Progress,
     applied: feed::Applied,
     stream: Stream,
-    stores: Vec<Db>,
+    outboxes: Vec<Depth>,
     bus: Arc<dyn Bus>,
     admin: Person,
     stop: CancellationToken,
@@ -67,15 +73,18 @@ impl School {
     /// With settings of the story's own.
     pub async fn with(topology: Topology, more: &[(&str, &str)]) -> Self {
         let mut builder = Builder::new(more).await;
-        match topology {
-            Topology::Together => builder.add("gateway", Target::All).await,
-            Topology::Apart => {
-                for service in ["auth", "profile", "posts", "feed", "gateway"] {
-                    builder
-                        .add(service, Target::Only(vec![service.to_owned()]))
-                        .await;
-                }
-            }
+        #[cfg(feature = "real-tests")]
+        if topology == Topology::Servers {
+            builder.on_servers().await;
+        }
+        if topology == Topology::Together {
+            builder.add("gateway", Target::All).await;
+            return builder.finish().await;
+        }
+        for service in ["auth", "profile", "posts", "feed", "gateway"] {
+            builder
+                .add(service, Target::Only(vec![service.to_owned()]))
+                .await;
         }
         builder.finish().await
     }
@@ -161,8 +170,8 @@ impl School {
 
     /// Until every event written so far is on the bus.
     async fn sent(&self) {
-        for store in &self.stores {
-            while backends::outbox::depth(store).await.unwrap() > 0 {
+        for depth in &self.outboxes {
+            while depth().await > 0 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
@@ -239,7 +248,9 @@ struct Builder {
     followed: Option<Progress>,
     applied: Option<feed::Applied>,
     stream: Option<Stream>,
-    stores: Vec<Db>,
+    outboxes: Vec<Depth>,
+    /// Each opens the bus for itself.
+    own_bus: bool,
     stop: CancellationToken,
     running: Vec<JoinHandle<anyhow::Result<()>>>,
 }
@@ -302,10 +313,32 @@ impl Builder {
             followed: None,
             applied: None,
             stream: None,
-            stores: Vec::new(),
+            outboxes: Vec::new(),
+            own_bus: false,
             stop: CancellationToken::new(),
             running: Vec::new(),
         }
+    }
+
+    /// Names stores and bus on the real servers.
+    #[cfg(feature = "real-tests")]
+    async fn on_servers(&mut self) {
+        use backends::outbox::Outbox as _;
+        let servers = super::Servers::fresh().await;
+        for (name, value) in servers.settings() {
+            self.env.retain(|(known, _)| known != name);
+            self.env.push((name.to_owned(), value));
+        }
+        self.own_bus = true;
+        let mongo = posts::store::Mongo::open(&servers.posts()).await.unwrap();
+        let ids = SeededIds::shared(8, self.clock.shared());
+        let store = posts::store::MongoStore::open(mongo, self.clock.shared(), ids)
+            .await
+            .unwrap();
+        self.outboxes.push(Box::new(move || {
+            let store = store.clone();
+            Box::pin(async move { store.depth().await.unwrap() })
+        }));
     }
 
     /// Builds what this target runs and lets it listen where `service` was promised.
@@ -318,7 +351,7 @@ impl Builder {
         let host = Host {
             clock: self.clock.shared(),
             ids: SeededIds::shared(7, self.clock.shared()),
-            bus: self.bus.clone(),
+            bus: self.bus.clone().filter(|_| !self.own_bus),
         };
         let Assembly {
             server,
@@ -336,8 +369,12 @@ impl Builder {
         self.followed = self.followed.take().or(followed);
         self.applied = self.applied.take().or(applied);
         self.stream = self.stream.take().or(stream);
-        self.stores
-            .extend(stores.into_iter().map(|(_, store)| store));
+        for (_, store) in stores {
+            self.outboxes.push(Box::new(move || {
+                let store = store.clone();
+                Box::pin(async move { backends::outbox::depth(&store).await.unwrap() })
+            }));
+        }
         let listener = self.listeners.remove(service).unwrap();
         let stop = self.stop.clone();
         self.running.push(tokio::spawn(async move {
@@ -364,7 +401,7 @@ impl Builder {
             followed: self.followed.expect("profile runs somewhere"),
             applied: self.applied.expect("the feed runs somewhere"),
             stream: self.stream.expect("the feed runs somewhere"),
-            stores: self.stores,
+            outboxes: self.outboxes,
             bus: self.bus.expect("a bus is open"),
             admin,
             stop: self.stop,

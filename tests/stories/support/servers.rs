@@ -1,0 +1,76 @@
+//! The real servers of a run of tests/real/start: each story gets databases, topics and groups of its own on them.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use kit::testing::required_env;
+use tokio::process::Command;
+
+/// The part of the servers that belongs to one story.
+pub struct Servers {
+    run: PathBuf,
+    story: String,
+}
+
+static STORIES: AtomicU32 = AtomicU32::new(0);
+
+impl Servers {
+    /// Makes what must be there before a service connects. `SCHOOLYARD_TEST_SERVERS` is the run directory of
+    /// `tests/real/start RUNDIR postgres kafka mongo`.
+    pub async fn fresh() -> Self {
+        let number = STORIES.fetch_add(1, Ordering::Relaxed);
+        let servers = Self {
+            run: required_env("SCHOOLYARD_TEST_SERVERS").into(),
+            story: format!("story_{}_{number}", std::process::id()),
+        };
+        for service in ["auth", "profile"] {
+            let made = Command::new("psql")
+                .args(["-qX", "-v", "ON_ERROR_STOP=1", "-d"])
+                .arg(servers.postgres("postgres"))
+                .arg("-c")
+                .arg(format!("CREATE DATABASE {}_{service}", servers.story))
+                .status()
+                .await
+                .expect("psql runs");
+            assert!(made.success(), "no database could be made");
+        }
+        servers
+    }
+
+    fn port(&self, server: &str) -> String {
+        let file = self.run.join(server).join("port");
+        let port = std::fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        port.trim().to_owned()
+    }
+
+    fn postgres(&self, database: &str) -> String {
+        format!(
+            "postgres://postgres@127.0.0.1:{}/{database}",
+            self.port("postgres")
+        )
+    }
+
+    /// Where posts are kept.
+    pub fn posts(&self) -> String {
+        format!("mongodb://127.0.0.1:{}/{}", self.port("mongo"), self.story)
+    }
+
+    /// The settings that name them.
+    pub fn settings(&self) -> [(&'static str, String); 4] {
+        let own = |service: &str| self.postgres(&format!("{}_{service}", self.story));
+        [
+            ("SCHOOLYARD_AUTH__STORE", own("auth")),
+            ("SCHOOLYARD_PROFILE__STORE", own("profile")),
+            ("SCHOOLYARD_POSTS__STORE", self.posts()),
+            (
+                "SCHOOLYARD_BUS__URL",
+                format!(
+                    "kafka://127.0.0.1:{}?partitions=3&prefix={}-",
+                    self.port("kafka"),
+                    self.story
+                ),
+            ),
+        ]
+    }
+}
