@@ -55,7 +55,7 @@ async fn a_service_is_registered_as_passing_once_what_it_needs_is_there_and_not_
     store.well.store(true, Ordering::SeqCst);
     soon(consul.until(known)).await;
     let expected = own(5000).registration("things").await.unwrap();
-    assert_eq!(consul.registrations(), [expected.clone()]);
+    assert_eq!(consul.registrations(), std::slice::from_ref(&expected));
     assert_eq!(
         (
             expected.id.as_str(),
