@@ -15,6 +15,9 @@ service_env() {
     setting SCHOOLYARD_GATEWAY__TRUSTED_PROXIES 127.0.0.1/32
     # Whoever routes to it has noticed by then that it leaves.
     setting SCHOOLYARD_SERVER__SHUTDOWN_DELAY 5
+    # Known there, and where the others are found.
+    setting SCHOOLYARD_CONSUL__ADDRESS "http://$(at consul)"
+    setting SCHOOLYARD_CONSUL__TOKEN_FILE "$(secret "consul.$1")"
     [ "$1" = gateway ] || setting SCHOOLYARD_BUS__URL "kafka://$1:$(of "kafka.$1")@$(at kafka)"
     case $1 in
     auth)
@@ -24,8 +27,6 @@ service_env() {
     profile) setting SCHOOLYARD_PROFILE__STORE "postgres://profile:$(of postgres.profile)@$(at postgres)/profile" ;;
     posts) setting SCHOOLYARD_POSTS__STORE "mongodb://$(at mongo)/posts" ;;
     feed)
-        setting SCHOOLYARD_PEERS__AUTH "$(first_of auth)"
-        setting SCHOOLYARD_PEERS__POSTS "$(first_of posts)"
         setting SCHOOLYARD_PEERS__CREDENTIAL_FILE "$(secret credential.feed)"
         ;;
     gateway)
