@@ -1,10 +1,11 @@
 //! The section `[auth]`; `config.default.toml` is its documentation.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use chrono::TimeDelta;
 use ipnet::IpNet;
 use kit::config::Section;
+use rustls_pki_types::ServerName;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
@@ -63,6 +64,10 @@ pub struct Config {
     pub registers_per_minute: u32,
     /// `name:secret` of the services.
     pub service_credentials: Vec<SecretString>,
+    /// Address and port of the internal TLS address; empty: none.
+    pub tls_listen: String,
+    /// Host names and addresses its certificate is for.
+    pub tls_names: Vec<String>,
     /// Where people reach the school, for links that are handed on.
     pub public_url: String,
     /// Networks that many people share an address of (spec/auth.md rule 20).
@@ -125,6 +130,7 @@ impl Config {
         within("hash_queue_ms", self.hash_queue_ms, 100, 60_000)?;
         within("hash_parallel", self.hash_parallel, 0, 1024)?;
         self.check_public_url()?;
+        self.tls_listen()?;
         self.credentials().map(|_| ())
     }
 
@@ -139,6 +145,30 @@ impl Config {
         } else {
             Err("auth.public_url is no address like https://school.example".to_owned())
         }
+    }
+
+    /// Where the internal TLS address listens; none where there is none.
+    ///
+    /// # Errors
+    /// A sentence that names the setting: no address with a port, or a certificate for nothing.
+    pub fn tls_listen(&self) -> Result<Option<SocketAddr>, String> {
+        if self.tls_listen.is_empty() {
+            return Ok(None);
+        }
+        let listen = self.tls_listen.parse().map_err(|_| {
+            "auth.tls_listen is no address with a port like 0.0.0.0:8443".to_owned()
+        })?;
+        if self.tls_names.is_empty() {
+            return Err("auth.tls_names is empty; name the host by which the gateway asks at auth.tls_listen".to_owned());
+        }
+        for name in &self.tls_names {
+            if ServerName::try_from(name.as_str()).is_err() {
+                return Err(format!(
+                    "auth.tls_names: `{name}` is neither a host name nor an address"
+                ));
+            }
+        }
+        Ok(Some(listen))
     }
 
     /// An address people can open; only the path where the school's own is not set.
@@ -244,6 +274,14 @@ mod tests {
                 config.check().unwrap_err().contains("auth.public_url"),
                 "{url}"
             );
+        }
+        assert!(refused(|c| c.tls_listen = "8443".into()).contains("auth.tls_listen"));
+        for names in [vec![], vec!["two words".to_owned()], vec![String::new()]] {
+            let mut config = Config::for_tests();
+            config.tls_names = names;
+            assert_eq!(config.tls_listen(), Ok(None), "nobody asks for them");
+            config.tls_listen = "[::1]:8443".to_owned();
+            assert!(config.check().unwrap_err().contains("auth.tls_names"));
         }
         let twice = format!("feed:{}", "s".repeat(32));
         let message =

@@ -19,6 +19,7 @@ mod secrets;
 mod setup_file;
 mod state;
 mod store;
+mod tls;
 mod tokens;
 mod turnstile;
 mod window;
@@ -28,16 +29,22 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use backends::{audit, bus::Bus, db::Db, idempotency, outbox, readiness};
-use contracts::{Identity, Verifier, topics};
+use contracts::{Identity, InternalCa, Verifier, topics};
 use kit::{SharedClock, SharedIds, metrics::Metrics, service::Service, token::KeyRing};
 
 pub use accounts::{Accounts, Person};
 pub use config::{Config, Registration, SECTION};
 pub use routes::api;
+pub use tls::TlsAddress;
 pub use tokens::ISSUER;
 
 use crate::{
-    links::LinkKeys, password::PasswordRules, state::Auth, store::Store, turnstile::Turnstile,
+    links::LinkKeys,
+    password::PasswordRules,
+    state::Auth,
+    store::Store,
+    tls::{Authorities, Keeper, Seals},
+    turnstile::Turnstile,
     window::PerMinute,
 };
 
@@ -67,6 +74,10 @@ pub struct Built {
     pub service: Service,
     /// The forward-auth decision, for a gateway in the same process.
     pub client: Arc<dyn Identity>,
+    /// What vouches for the internal TLS address, for a gateway in the same process.
+    pub internal_ca: Arc<dyn InternalCa>,
+    /// The internal TLS address, where `auth.tls_listen` names one; the host opens it.
+    pub tls: Option<TlsAddress>,
     /// For `admin create` and the demo.
     pub accounts: Accounts,
 }
@@ -88,7 +99,16 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         .ensure(&[topics::AUTH_EVENTS, topics::AUTH_SIGNALS])
         .await
         .context("auth: the topics")?;
+    let authorities = Authorities::new(
+        store.clone(),
+        Seals::of(&deps.keys)?,
+        deps.clock.clone(),
+        deps.ids.clone(),
+    );
+    let listen = config.tls_listen().map_err(anyhow::Error::msg)?;
+    let names = config.tls_names.clone();
     let auth = Auth::new(state::Inner {
+        authorities: authorities.clone(),
         hasher: config
             .hasher()
             .counting(deps.metrics.counter("auth_password_hashes_total", &[])),
@@ -109,7 +129,25 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         .context("auth: the setup token")?;
     let routes = contracts::access::with_verifier(routes::routes(auth.clone())?, deps.verifier);
     let bus = deps.bus.clone();
-    let service = Service {
+    let check_store = store.clone();
+    let checks = vec![
+        readiness::of_store(move || {
+            let store = check_store.clone();
+            async move { store.check().await }
+        }),
+        readiness::of_bus(bus),
+    ];
+    let mut tls = None;
+    let mut keeping = None;
+    if let Some(listen) = listen {
+        let keeper = Keeper::start(authorities, names, deps.clock.clone())
+            .await
+            .context("auth: the certificate of auth.tls_listen")?;
+        let router = tls::router(&auth, checks.clone(), deps.clock.clone())?;
+        tls = Some(TlsAddress::new(listen, keeper.tls(), router));
+        keeping = Some(keeper.worker());
+    }
+    let mut service = Service {
         name: "auth",
         routes,
         workers: vec![
@@ -123,19 +161,16 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
             audit::chainer(deps.db.clone(), deps.clock.clone(), deps.ids),
             idempotency::sweeper(deps.db, deps.clock),
             workers::last_seen(store.clone()),
-            workers::sweeper(store.clone()),
+            workers::sweeper(store),
         ],
-        checks: vec![
-            readiness::of_store(move || {
-                let store = store.clone();
-                async move { store.check().await }
-            }),
-            readiness::of_bus(bus),
-        ],
+        checks,
     };
+    service.workers.extend(keeping);
     Ok(Built {
         service,
         client: Arc::new(auth.clone()),
+        internal_ca: Arc::new(auth.clone()),
+        tls,
         accounts: Accounts::new(auth),
     })
 }

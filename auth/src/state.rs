@@ -12,6 +12,7 @@ use crate::{
     memory::Known,
     password::{Hasher, PasswordRules},
     store::Store,
+    tls::Authorities,
     turnstile::Turnstile,
     window::{Counted, PerMinute},
 };
@@ -40,6 +41,8 @@ pub struct Inner {
     pub failed_logins: PerMinute,
     /// Registrations per address.
     pub registers: PerMinute,
+    /// What vouches for the internal TLS address.
+    pub authorities: Authorities,
     /// Tokens of links.
     pub links: LinkKeys,
     /// One login at a time per name, one use at a time per link.

@@ -1,5 +1,6 @@
 //! The route table, and one file per resource.
 
+mod ca;
 mod caller;
 mod health;
 mod login;
@@ -310,11 +311,22 @@ fn table() -> Routes<Auth> {
             service_token::issue,
             "Issue a service token",
         )
-        .0
-        .any("/auth/validate", Public, Rate::Exempt, validate::validate)
-        .says("Decide who is calling (forward-auth)")
-        .body_limit(BODY)
-        .quiet()
+        .add(
+            &get,
+            "/internal/auth/ca",
+            Internal,
+            ca::read,
+            "Read the certificates that vouch for the internal TLS address",
+        )
+        .validate()
+}
+
+/// The forward-auth decision alone.
+///
+/// # Errors
+/// A mistake in the table, which this crate's tests exclude.
+pub fn decision(state: Auth) -> Result<RouteSet, RouteError> {
+    Table(Routes::new("auth")).validate().build(state)
 }
 
 /// The routes so far; each counts in the limit per address and has the same limit for its body.
@@ -332,6 +344,19 @@ impl Table {
                 .says(says)
                 .body_limit(BODY),
         )
+    }
+
+    fn validate(self) -> Routes<Auth> {
+        self.0
+            .any(
+                "/auth/validate",
+                Access::Public,
+                Rate::Exempt,
+                validate::validate,
+            )
+            .says("Decide who is calling (forward-auth)")
+            .body_limit(BODY)
+            .quiet()
     }
 }
 

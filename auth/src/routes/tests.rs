@@ -56,6 +56,7 @@ fn who_may_call_what_is_as_written_here() {
     GET /api/users/admins Authenticated Admin General
     GET /api/users/user/{id} Authenticated Admin General
     POST /internal/auth/service-token Internal ServiceCredential General
+    GET /internal/auth/ca Internal Service General
     any /api/auth/validate Public ForwardAuth Exempt
     ");
 }

@@ -5,6 +5,7 @@
 //! the copy would otherwise leave the copy behind, and a revoked session alive.
 
 mod accounts;
+mod authorities;
 mod change;
 mod credentials;
 mod failures;
