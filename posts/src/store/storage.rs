@@ -54,7 +54,7 @@ async fn mongo(url: &str) -> Result<Storage, Error> {
 #[cfg(not(feature = "mongodb"))]
 async fn mongo(_: &str) -> Result<Storage, Error> {
     Err(Error::Configuration(
-        "this program was built without MongoDB: build it with `cargo build --release --features posts/mongodb`, or name a store with \
+        "this program was built without MongoDB: build it with `cargo build --release --features servers`, or name a store with \
          sqlite: or postgres:"
             .to_owned(),
     ))
@@ -127,7 +127,7 @@ mod tests {
         let error = open("mongodb://u:secret@h/posts").await.unwrap_err();
         let error = error.to_string();
         assert!(
-            error.contains("--features posts/mongodb") && !error.contains("secret"),
+            error.contains("--features servers") && !error.contains("secret"),
             "{error}"
         );
     }

@@ -161,6 +161,37 @@ async fn an_event_written_while_a_batch_is_sent_stays_for_the_next_one() {
     }
 }
 
+#[tokio::test]
+async fn of_all_relays_one_may_send_until_it_lets_go_or_its_time_is_over() {
+    let scene = Scene::new().await;
+    let stores = [&scene.survivor, &scene.victim];
+    let take = async |i: usize| {
+        let claim = backends::lease::Claim {
+            holder: &format!("relay {i}"),
+            duration: std::time::Duration::from_secs(3),
+            now: kit::Clock::now(&scene.clock),
+        };
+        stores[i % 2].take(claim).await.unwrap()
+    };
+    let taken = at_once((0..64).map(&take)).await;
+    let holders: Vec<usize> = (0..64).filter(|i| taken[*i]).collect();
+    let [first] = holders[..] else {
+        panic!("{holders:?} hold one lease")
+    };
+    let other = first + 1;
+    scene.clock.advance(TimeDelta::seconds(2));
+    assert_eq!((take(first).await, take(other).await), (true, false));
+    scene.clock.advance(TimeDelta::seconds(2));
+    assert!(!take(other).await, "it was renewed");
+    scene.clock.advance(TimeDelta::seconds(1));
+    assert_eq!((take(other).await, take(first).await), (true, false));
+    let release = async |i: usize| Outbox::release(stores[0], &format!("relay {i}")).await;
+    release(first).await.unwrap();
+    assert!(!take(first).await, "who does not hold it lets nothing go");
+    release(other).await.unwrap();
+    assert!(take(first).await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_relays_beside_two_writers_deliver_every_event_in_the_order_of_its_post() {
     const POSTS: i64 = 8;
