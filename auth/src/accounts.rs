@@ -32,6 +32,12 @@ impl Accounts {
         Self(auth)
     }
 
+    /// What is behind it.
+    #[cfg(test)]
+    pub(crate) fn auth(&self) -> Auth {
+        self.0.clone()
+    }
+
     /// Makes an administrator.
     ///
     /// # Errors

@@ -34,6 +34,8 @@ pub enum Registration {
 pub struct Config {
     /// URL of the store; empty: the host decides.
     pub store: String,
+    /// URL of the Redis by which several instances tell one another what they changed; empty: there is one instance.
+    pub redis: String,
     /// Who may register.
     pub registration: Registration,
     /// Life of an access token, seconds.

@@ -1,11 +1,13 @@
 //! The forward-auth decision (spec/auth.md section 5.2): the same code for the HTTP route and for the gateway in the same
-//! process. It touches no store: the token is verified once and remembered, session and account are in memory.
+//! process. It touches no store: the token is verified once and remembered, session and account are in memory. Where several
+//! instances share the store it is asked while the copy cannot be believed, and about sessions that are not in it yet.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use contracts::{
-    Decision, Identity, Presented, Verified,
+    Decision, Identity, Presented, UserId, Verified,
     bearer::{bearer, no_credential},
     clients::IdentityHeaders,
     verifier::{invalid_token, refused},
@@ -15,6 +17,7 @@ use kit::{
     Problem,
     token::{Claims, TokenKind},
 };
+use uuid::Uuid;
 
 use crate::{
     memory::{HandedOn, Known, Live},
@@ -43,17 +46,93 @@ pub struct Recognised {
     current: bool,
 }
 
+/// An account and a session of it.
+pub type Standing = (Arc<Known>, Arc<Live>);
+
+/// A good token.
+struct Shown {
+    claims: Arc<Claims>,
+    user: UserId,
+    session: Uuid,
+    presented: HeaderValue,
+    /// When it was looked at.
+    at: DateTime<Utc>,
+}
+
 impl Auth {
     /// Recognises who presents these headers; `query` is that of the URL and counts only with `auth.compat_query_token`.
     ///
     /// # Errors
-    /// 401 with one of the details of rule 9, or `wrong_token_kind`.
-    pub fn recognise(
+    /// 401 with one of the details of rule 9, or `wrong_token_kind`; 503 when the store must be asked and does not answer.
+    pub async fn recognise(
         &self,
         headers: &HeaderMap,
         query: Option<&str>,
         anonymous: bool,
     ) -> Result<Caller, Problem> {
+        let Some(shown) = self.shown(headers, query, anonymous)? else {
+            return Ok(Caller::Anonymous);
+        };
+        let (known, live) = match self.standing(shown.session, shown.user, shown.at) {
+            Some(standing) => standing?,
+            // boxed: hardly ever needed, and large
+            None => Box::pin(self.ask(shown.session, shown.user)).await?,
+        };
+        live.seen(shown.at);
+        let current = says(&shown.claims, &known);
+        Ok(Caller::Person(Recognised {
+            known,
+            live,
+            claims: shown.claims,
+            presented: shown.presented,
+            current,
+        }))
+    }
+
+    /// What the copy says of a session and its account; `None`: only the store knows.
+    pub(crate) fn standing(
+        &self,
+        session: Uuid,
+        user: UserId,
+        now: DateTime<Utc>,
+    ) -> Option<Result<Standing, Problem>> {
+        let memory = self.store.memory();
+        let live = memory.session(session);
+        if live.as_ref().is_some_and(|live| !is_good(live, user, now)) {
+            return Some(Err(invalid_token()));
+        }
+        if !self.store.instances().believes(now) {
+            return None;
+        }
+        match (live, memory.account(user)) {
+            (Some(live), Some(known)) if known.account.active => Some(Ok((known, live))),
+            (_, Some(known)) if !known.account.active => Some(Err(invalid_token())),
+            // opened elsewhere a moment ago
+            _ if self.store.instances().has_others() => None,
+            _ => Some(Err(invalid_token())),
+        }
+    }
+
+    /// The same asked of the store.
+    ///
+    /// # Errors
+    /// 401, or 503 when the store does not say it in time.
+    pub(crate) async fn ask(&self, session: Uuid, user: UserId) -> Result<Standing, Problem> {
+        let (known, live) = self.store.ask(session).await?.ok_or_else(invalid_token)?;
+        if known.account.active && is_good(&live, user, self.clock.now()) {
+            Ok((known, live))
+        } else {
+            Err(invalid_token())
+        }
+    }
+
+    /// The credential, verified; none where none is needed.
+    fn shown(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        anonymous: bool,
+    ) -> Result<Option<Shown>, Problem> {
         let from_query;
         let (token, presented) = match bearer(headers)? {
             Some(token) => (token, headers.get(AUTHORIZATION).cloned()),
@@ -65,7 +144,7 @@ impl Auth {
                         HeaderValue::from_str(&format!("Bearer {from_query}")).ok(),
                     )
                 }
-                None if anonymous => return Ok(Caller::Anonymous),
+                None if anonymous => return Ok(None),
                 None => return Err(no_credential()),
             },
         };
@@ -81,23 +160,12 @@ impl Auth {
         let (Ok(user), Some(session)) = (claims.sub.parse(), claims.sid) else {
             return Err(invalid_token());
         };
-        let memory = self.store.memory();
-        let live = memory.session(session).ok_or_else(invalid_token)?;
-        if live.is_revoked() || live.session.user != user || live.session.absolute_expiry <= now {
-            return Err(invalid_token());
-        }
-        let known = memory
-            .account(user)
-            .filter(|known| known.account.active)
-            .ok_or_else(invalid_token)?;
-        live.seen(now);
-        let current = says(&claims, &known);
-        Ok(Caller::Person(Recognised {
-            known,
-            live,
+        Ok(Some(Shown {
             claims,
+            user,
+            session,
             presented,
-            current,
+            at: now,
         }))
     }
 
@@ -131,7 +199,7 @@ impl Auth {
             username: account.username.clone(),
             roles: account.roles,
             session: session.id,
-            expires_at: chrono::DateTime::from_timestamp(exp, 0).unwrap_or(session.absolute_expiry),
+            expires_at: DateTime::from_timestamp(exp, 0).unwrap_or(session.absolute_expiry),
         };
         let made = Arc::new(HandedOn {
             version: account.version,
@@ -165,6 +233,11 @@ impl Auth {
     }
 }
 
+/// Whether the session is alive and this person's.
+fn is_good(live: &Live, user: UserId, now: DateTime<Utc>) -> bool {
+    !live.is_revoked() && live.session.user == user && live.session.absolute_expiry > now
+}
+
 /// Whether the token says what the account is now.
 fn says(claims: &Claims, known: &Known) -> bool {
     claims
@@ -181,7 +254,10 @@ fn says(claims: &Claims, known: &Known) -> bool {
 impl Identity for Auth {
     async fn validate(&self, presented: &Presented<'_>) -> Result<Decision, Problem> {
         let query = presented.uri.split_once('?').map(|(_, query)| query);
-        match self.recognise(presented.headers, query, presented.anonymous)? {
+        match self
+            .recognise(presented.headers, query, presented.anonymous)
+            .await?
+        {
             Caller::Anonymous => Ok(Decision::Anonymous),
             Caller::Person(person) => {
                 let authorization = self.authorization(&person)?;

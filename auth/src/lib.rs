@@ -5,6 +5,7 @@ mod config;
 mod decision;
 mod device;
 mod error;
+mod instances;
 mod links;
 mod lockout;
 mod login;
@@ -39,6 +40,7 @@ pub use tls::TlsAddress;
 pub use tokens::ISSUER;
 
 use crate::{
+    instances::Place,
     links::LinkKeys,
     password::PasswordRules,
     state::Auth,
@@ -50,7 +52,7 @@ use crate::{
 
 /// What the host hands in.
 pub struct Deps {
-    /// The store; migrated by [`build`].
+    /// The store; migrated by [`build`], which claims it as well.
     pub db: Db,
     /// Where events go.
     pub bus: Arc<dyn Bus>,
@@ -87,8 +89,31 @@ pub struct Built {
 /// # Errors
 /// A setting out of bounds, or a store, bus or data directory that does not answer.
 pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
+    let place = Place::of(&config)?;
+    build_at(place, config, deps).await
+}
+
+/// Opens the accounts for a command, beside servers that run or without any. What it makes is seen by all of them.
+///
+/// # Errors
+/// As [`build`].
+pub async fn open(config: Config, deps: Deps) -> anyhow::Result<Accounts> {
+    // a command listens nowhere, so it needs no certificate either
+    let config = Config {
+        tls_listen: String::new(),
+        ..config
+    };
+    Ok(build_at(Place::Guest, config, deps).await?.accounts)
+}
+
+async fn build_at(place: Place, config: Config, deps: Deps) -> anyhow::Result<Built> {
     config.check().map_err(anyhow::Error::msg)?;
+    let place = place.take(&deps.db).await?;
     let store = Store::open(deps.db.clone(), deps.clock.clone(), deps.ids.clone())
+        .await
+        .context("auth: the store")?;
+    let (store, instance_workers, instance_check) = place
+        .join(store, &deps.ids, &deps.metrics)
         .await
         .context("auth: the store")?;
     store
@@ -130,13 +155,14 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
     let routes = contracts::access::with_verifier(routes::routes(auth.clone())?, deps.verifier);
     let bus = deps.bus.clone();
     let check_store = store.clone();
-    let checks = vec![
+    let mut checks = vec![
         readiness::of_store(move || {
             let store = check_store.clone();
             async move { store.check().await }
         }),
         readiness::of_bus(bus),
     ];
+    checks.extend(instance_check);
     let mut tls = None;
     let mut keeping = None;
     if let Some(listen) = listen {
@@ -166,6 +192,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         checks,
     };
     service.workers.extend(keeping);
+    service.workers.extend(instance_workers);
     Ok(Built {
         service,
         client: Arc::new(auth.clone()),

@@ -82,8 +82,8 @@ impl Auth {
                 Ok((session, refresh)) => {
                     let known = self
                         .store
-                        .memory()
                         .account(user)
+                        .await?
                         .ok_or(Error::InvalidCredentials)?;
                     return Ok(self.tokens(
                         &known.account,

@@ -18,7 +18,7 @@ impl Auth {
         let Some(path) = self.setup_file.clone() else {
             return Ok(());
         };
-        if self.store.memory().has_admin() {
+        if self.store.has_admin().await? {
             self.remove_setup_file().await;
             return Ok(());
         }

@@ -72,34 +72,25 @@ impl Auth {
         Self(Arc::new(parts))
     }
 
-    /// The caller's account and session as committed now, whatever the token says: a direct call to the service's port
-    /// sees a revocation as well.
+    /// The caller's account as committed now, whatever the token says: a direct call to the service's port sees the end of
+    /// the session as well.
     ///
     /// # Errors
-    /// 401 when the session or the account has ended.
-    pub fn present(&self, who: &Verified) -> std::result::Result<Arc<Known>, Problem> {
-        let session = self
-            .store
-            .memory()
-            .session(who.session)
-            .filter(|live| !live.is_revoked() && live.session.user == who.user);
-        let known = self
-            .store
-            .memory()
-            .account(who.user)
-            .filter(|known| known.account.active);
-        match (session, known) {
-            (Some(_), Some(known)) => Ok(known),
-            _ => Err(contracts::verifier::invalid_token()),
-        }
+    /// 401 when the session or the account has ended; 503 when only the store knows and does not answer.
+    pub async fn present(&self, who: &Verified) -> std::result::Result<Arc<Known>, Problem> {
+        let (known, _) = match self.standing(who.session, who.user, self.clock.now()) {
+            Some(standing) => standing?,
+            None => self.ask(who.session, who.user).await?,
+        };
+        Ok(known)
     }
 
     /// The same for a caller who must be an administrator now.
     ///
     /// # Errors
-    /// 401 as above, 403 when the role is gone.
-    pub fn present_admin(&self, who: &Verified) -> std::result::Result<UserId, Problem> {
-        let known = self.present(who)?;
+    /// As above, and 403 when the role is gone.
+    pub async fn present_admin(&self, who: &Verified) -> std::result::Result<UserId, Problem> {
+        let known = self.present(who).await?;
         if known.account.roles.contains(Role::Admin) {
             Ok(known.account.id)
         } else {

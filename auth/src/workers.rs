@@ -40,6 +40,9 @@ pub fn sweeper(store: Store) -> Worker {
                 }
                 Err(error) => tracing::warn!(%error, "old sessions could not be swept"),
             }
+            if let Err(error) = store.forget_ended().await {
+                tracing::warn!(%error, "sessions that are over could not be forgotten");
+            }
         }
         Ok(())
     })

@@ -29,7 +29,7 @@ pub struct Change {
 
 /// The own account, with its version as `ETag`.
 pub async fn read(Member(who): Member, State(auth): State<Auth>) -> Result<Tagged, Problem> {
-    let known = auth.present(&who)?;
+    let known = auth.present(&who).await?;
     Ok((
         [(ETAG, etag(known.account.version))],
         Json(known.account.user()),
@@ -44,7 +44,7 @@ pub async fn change(
     headers: HeaderMap,
     Json(body): Json<Change>,
 ) -> Result<Tagged, Problem> {
-    auth.present(&who)?;
+    auth.present(&who).await?;
     let version = if_match(&headers)?;
     apply(&auth, who.user, Some(version), body, client).await
 }
@@ -57,7 +57,7 @@ pub async fn change_profile(
     headers: HeaderMap,
     Json(body): Json<Change>,
 ) -> Result<Tagged, Problem> {
-    auth.present(&who)?;
+    auth.present(&who).await?;
     let version = match if_match(&headers) {
         Err(Error::PreconditionRequired) => None,
         version => Some(version?),

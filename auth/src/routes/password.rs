@@ -31,7 +31,7 @@ pub async fn change(
     client: Client,
     Json(body): Json<ChangePassword>,
 ) -> Result<NoContent, Problem> {
-    let known = auth.present(&who)?;
+    let known = auth.present(&who).await?;
     if body
         .confirm_password
         .is_some_and(|again| again.expose_secret() != body.new_password.expose_secret())

@@ -113,7 +113,7 @@ pub async fn list(
     State(auth): State<Auth>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Page<AccountView>>, Problem> {
-    auth.present_admin(&who)?;
+    auth.present_admin(&who).await?;
     // everybody is a member
     let role = query.role.filter(|role| *role != Role::Member);
     let wanted = PathListQuery {
@@ -131,7 +131,7 @@ pub async fn students(
     State(auth): State<Auth>,
     Query(query): Query<PathListQuery>,
 ) -> Result<Json<Page<AccountView>>, Problem> {
-    auth.present_admin(&who)?;
+    auth.present_admin(&who).await?;
     Ok(Json(page(&auth, Some([Role::Student; 2]), query).await?))
 }
 
@@ -141,7 +141,7 @@ pub async fn staff(
     State(auth): State<Auth>,
     Query(query): Query<PathListQuery>,
 ) -> Result<Json<Page<AccountView>>, Problem> {
-    auth.present_admin(&who)?;
+    auth.present_admin(&who).await?;
     let roles = Some([Role::Teacher, Role::Staff]);
     Ok(Json(page(&auth, roles, query).await?))
 }
@@ -152,7 +152,7 @@ pub async fn admins(
     State(auth): State<Auth>,
     Query(query): Query<PathListQuery>,
 ) -> Result<Json<Page<AccountView>>, Problem> {
-    auth.present_admin(&who)?;
+    auth.present_admin(&who).await?;
     Ok(Json(page(&auth, Some([Role::Admin; 2]), query).await?))
 }
 
@@ -162,8 +162,8 @@ pub async fn read(
     State(auth): State<Auth>,
     Path(AccountId(id)): Path<AccountId>,
 ) -> Result<Tagged, Problem> {
-    auth.present_admin(&who)?;
-    let known = auth.store.memory().account(id).ok_or(Error::UserNotFound)?;
+    auth.present_admin(&who).await?;
+    let known = auth.store.account(id).await?.ok_or(Error::UserNotFound)?;
     Ok(tagged(&known.account))
 }
 
@@ -176,7 +176,7 @@ pub async fn change(
     Path(AccountId(id)): Path<AccountId>,
     Json(body): Json<UserChange>,
 ) -> Result<Tagged, Problem> {
-    let admin = auth.present_admin(&who)?;
+    let admin = auth.present_admin(&who).await?;
     let version = if_match(&headers)?;
     let changes = Changes {
         first_name: body.first_name,

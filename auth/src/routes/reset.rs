@@ -42,7 +42,7 @@ pub async fn make(
     client: Client,
     Path(AccountId(id)): Path<AccountId>,
 ) -> Result<Created<ResetLink>, Problem> {
-    let admin = auth.present_admin(&who)?;
+    let admin = auth.present_admin(&who).await?;
     let link = auth
         .store
         .make_reset_link(id, LIFE, client.origin.by(admin))
@@ -80,7 +80,7 @@ pub async fn reset(
         .waiting_link(LinkKind::Reset, link)
         .await?
         .ok_or(Error::LinkGone)?;
-    let known = auth.store.memory().account(user).ok_or(Error::LinkGone)?;
+    let known = auth.store.account(user).await?.ok_or(Error::LinkGone)?;
     auth.judge_password(
         FIELD,
         &body.new_password,

@@ -43,7 +43,7 @@ pub async fn list(
     Member(who): Member,
     State(auth): State<Auth>,
 ) -> Result<Json<Page<SessionView>>, Problem> {
-    auth.present(&who)?;
+    auth.present(&who).await?;
     let sessions = auth.store.sessions(who.user).await?;
     Ok(Json(Page {
         items: sessions
@@ -61,7 +61,7 @@ pub async fn end(
     client: Client,
     Path(id): Path<Uuid>,
 ) -> Result<NoContent, Problem> {
-    auth.present(&who)?;
+    auth.present(&who).await?;
     auth.store
         .end(
             who.user,

@@ -29,10 +29,10 @@ pub struct SetUp {
 }
 
 /// Says whether it is needed.
-pub async fn needed(_: Anyone, State(auth): State<Auth>) -> Json<Needed> {
-    Json(Needed {
-        needed: !auth.store.memory().has_admin(),
-    })
+pub async fn needed(_: Anyone, State(auth): State<Auth>) -> Result<Json<Needed>, Problem> {
+    Ok(Json(Needed {
+        needed: !auth.store.has_admin().await?,
+    }))
 }
 
 /// Makes the first administrator and signs them in.
@@ -42,7 +42,7 @@ pub async fn set_up(
     client: Client,
     Json(body): Json<SetUp>,
 ) -> Result<Created<Tokens>, Problem> {
-    if auth.store.memory().has_admin() {
+    if auth.store.has_admin().await? {
         return Err(Error::AlreadySetUp.into());
     }
     auth.admit_register(client.origin.address)?;

@@ -17,8 +17,8 @@ pub async fn list(
     client: Client,
     Path(AccountId(id)): Path<AccountId>,
 ) -> Result<Json<Page<SessionView>>, Problem> {
-    let admin = auth.present_admin(&who)?;
-    auth.store.memory().account(id).ok_or(Error::UserNotFound)?;
+    let admin = auth.present_admin(&who).await?;
+    auth.store.account(id).await?.ok_or(Error::UserNotFound)?;
     let sessions = auth
         .store
         .sessions_shown(id, client.origin.by(admin))
@@ -39,8 +39,8 @@ pub async fn end_all(
     client: Client,
     Path(AccountId(id)): Path<AccountId>,
 ) -> Result<NoContent, Problem> {
-    let admin = auth.present_admin(&who)?;
-    auth.store.memory().account(id).ok_or(Error::UserNotFound)?;
+    let admin = auth.present_admin(&who).await?;
+    auth.store.account(id).await?.ok_or(Error::UserNotFound)?;
     auth.store
         .end(
             id,

@@ -49,7 +49,7 @@ pub async fn create(
     headers: HeaderMap,
     Json(body): Json<NewUser>,
 ) -> Result<Created<User>, Problem> {
-    let admin = auth.present_admin(&who)?;
+    let admin = auth.present_admin(&who).await?;
     let once = match headers.get("idempotency-key") {
         None => None,
         Some(key) => Some(Once {
@@ -82,7 +82,7 @@ pub async fn set_roles(
     Path(AccountId(id)): Path<AccountId>,
     Json(body): Json<RolesChange>,
 ) -> Result<Json<User>, Problem> {
-    let admin = auth.present_admin(&who)?;
+    let admin = auth.present_admin(&who).await?;
     let reason = body.reason.trim().to_owned();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
         return Err(Error::Invalid(
@@ -113,7 +113,7 @@ pub async fn deactivate(
     client: Client,
     Path(AccountId(id)): Path<AccountId>,
 ) -> Result<NoContent, Problem> {
-    let admin = auth.present_admin(&who)?;
+    let admin = auth.present_admin(&who).await?;
     auth.store.deactivate(id, client.origin.by(admin)).await?;
     Ok(NoContent)
 }

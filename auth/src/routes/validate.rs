@@ -38,7 +38,7 @@ impl FromRequestParts<Auth> for ForwardAuth {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, auth: &Auth) -> Result<Self, Infallible> {
-        let answer = answer(auth, &parts.uri, &parts.headers);
+        let answer = answer(auth, &parts.uri, &parts.headers).await;
         Ok(Self(answer.unwrap_or_else(|problem| {
             problem.header(CACHE_CONTROL, NO_STORE).into_response()
         })))
@@ -50,13 +50,14 @@ pub async fn validate(ForwardAuth(answer): ForwardAuth) -> Response {
     answer
 }
 
-fn answer(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn answer(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<Response, Problem> {
     let anonymous = uri
         .query()
         .is_some_and(|query| query.split('&').any(|pair| pair == "anonymous=1"));
+    let caller = auth.recognise(headers, uri.query(), anonymous).await?;
     let mut response = Response::default();
     let out = response.headers_mut();
-    if let Caller::Person(person) = auth.recognise(headers, uri.query(), anonymous)? {
+    if let Caller::Person(person) = caller {
         kit::server::note_user(person.known.account.id.0);
         out.reserve(6);
         out.insert(X_USER_ID, person.known.id_header.clone());

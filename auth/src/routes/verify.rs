@@ -35,7 +35,7 @@ pub async fn verify(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Json<Verified>, Problem> {
-    let person = person(&auth, &uri, &headers)?;
+    let person = person(&auth, &uri, &headers).await?;
     let expires_at = DateTime::from_timestamp(person.claims.exp, 0)
         .unwrap_or(person.live.session.absolute_expiry);
     Ok(Json(Verified {
@@ -52,7 +52,7 @@ pub async fn validate_token(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Json<Valid>, Problem> {
-    let person = person(&auth, &uri, &headers)?;
+    let person = person(&auth, &uri, &headers).await?;
     Ok(Json(Valid {
         valid: true,
         user: person.known.account.user(),
@@ -60,9 +60,10 @@ pub async fn validate_token(
 }
 
 /// A refusal carries `valid: false` for clients that read nothing else.
-fn person(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<Recognised, Problem> {
+async fn person(auth: &Auth, uri: &Uri, headers: &HeaderMap) -> Result<Recognised, Problem> {
     let recognised = auth
         .recognise(headers, uri.query(), false)
+        .await
         .and_then(|caller| match caller {
             Caller::Person(person) => Ok(person),
             Caller::Anonymous => Err(no_credential()),

@@ -1,11 +1,16 @@
 //! Failed logins per name (spec/auth.md rule 19).
 
+use backends::db::Tx;
 use chrono::{DateTime, Utc};
 use contracts::UserId;
 use sha2::{Digest as _, Sha256};
 
 use super::{Store, trail::Trace};
-use crate::{error::Result, lockout::Failures, model::Origin};
+use crate::{
+    error::{Error, Result},
+    lockout::Failures,
+    model::Origin,
+};
 
 /// The key of a login name, known or not: a hash, so that the table names nobody.
 #[must_use]
@@ -28,22 +33,35 @@ pub fn password_key(user: UserId) -> [u8; 32] {
         .into()
 }
 
+const COUNTER: &str =
+    "SELECT window_start, count, locked_until FROM login_failures WHERE key_hash = $1";
+
+/// How many seconds the name stays locked, as the transaction sees it.
+pub(super) async fn locked_in(
+    tx: &mut Tx,
+    key: [u8; 32],
+    now: DateTime<Utc>,
+) -> Result<Option<u64>> {
+    let counter: Option<Failures> = tx.query(COUNTER).bind(key.to_vec()).optional().await?;
+    Ok(counter.and_then(|counter| counter.locked_for(now)))
+}
+
 impl Store {
     /// How many seconds the name stays locked; `None`: it is not.
     ///
     /// # Errors
     /// The store's.
     pub async fn locked_for(&self, key: [u8; 32], now: DateTime<Utc>) -> Result<Option<u64>> {
-        let sql =
-            "SELECT window_start, count, locked_until FROM login_failures WHERE key_hash = $1";
-        let counter: Option<Failures> = self.db.query(sql).bind(key.to_vec()).optional().await?;
+        let counter: Option<Failures> =
+            self.db.query(COUNTER).bind(key.to_vec()).optional().await?;
         Ok(counter.and_then(|counter| counter.locked_for(now)))
     }
 
     /// Counts one more failure of a name; `user` is whose name it is, if anybody's. Answers the lock it leads to.
     ///
     /// # Errors
-    /// The store's.
+    /// [`Error::Locked`] when the name was locked meanwhile, by guesses on other instances: this one then counts for
+    /// nothing and says nothing, as if it had come later.
     pub async fn count_failure(
         &self,
         key: [u8; 32],
@@ -63,6 +81,9 @@ impl Store {
                 .bind(now)
                 .one()
                 .await?;
+            if let Some(seconds) = before.locked_for(now) {
+                return Err(Error::Locked(seconds));
+            }
             let after = Failures::after_failure(Some(before).filter(|counter| counter.count > 0), now);
             tx.query("UPDATE login_failures SET window_start = $1, count = $2, locked_until = $3 WHERE key_hash = $4")
                 .bind(after.window_start)

@@ -7,6 +7,7 @@
 mod accounts;
 mod authorities;
 mod change;
+mod copy;
 mod credentials;
 mod failures;
 mod links;
@@ -38,6 +39,7 @@ pub use sessions::{NewSession, Proof};
 
 use crate::{
     error::{Error, Result},
+    instances::{Instances, Told, notice::Version},
     memory::Memory,
     model::{Account, Session},
 };
@@ -49,6 +51,7 @@ pub struct Store {
     memory: Arc<Memory>,
     clock: SharedClock,
     ids: SharedIds,
+    instances: Instances,
 }
 
 impl Store {
@@ -71,6 +74,7 @@ impl Store {
             memory,
             clock,
             ids,
+            instances: Instances::alone(),
         })
     }
 
@@ -101,8 +105,11 @@ impl Store {
             .map_err(|error| Error::Problem(kit::Problem::internal(error)))?
     }
 
-    /// Commits and then shows the changes to validate.
-    async fn commit(&self, tx: Tx, changed: Changed) -> Result<()> {
+    /// Commits, shows the changes to validate, and waits until every other instance knows what it must.
+    async fn commit(&self, mut tx: Tx, changed: Changed) -> Result<()> {
+        let epoch = self.memory.epoch();
+        let told = changed.told();
+        let number = self.instances.number(&mut tx, &told).await?;
         if let Err(error) = tx.commit().await {
             // it may be in the store all the same (a sync that failed): the copy then errs on the side of caution
             self.memory.revoke(&changed.ended);
@@ -113,13 +120,21 @@ impl Store {
             }
             return Err(error.into());
         }
+        if let Some((account, session)) = changed.made() {
+            self.instances.mention(account, session);
+        }
         if let Some(account) = changed.account {
             self.memory.put_account(account);
         }
         if let Some(session) = changed.opened {
-            self.memory.put_session(session);
+            self.memory.put_session(session, epoch);
         }
         self.memory.revoke(&changed.ended);
+        if let Some(number) = number {
+            self.instances
+                .tell(number, told, &self.db, &self.clock)
+                .await;
+        }
         Ok(())
     }
 }
@@ -130,6 +145,37 @@ struct Changed {
     account: Option<Account>,
     opened: Option<Session>,
     ended: Vec<Session>,
+}
+
+impl Changed {
+    /// What every other instance must know before it is answered. Of a new account nobody has an older copy.
+    fn told(&self) -> Told {
+        let changed = self.account.iter().filter(|account| account.version > 1);
+        Told {
+            accounts: changed.map(version).collect(),
+            ended: self.ended.iter().map(|session| session.id).collect(),
+        }
+    }
+
+    /// What is new, so that others need not look it up.
+    fn made(&self) -> Option<(Version, Option<Uuid>)> {
+        if let Some(session) = &self.opened {
+            let account = Version {
+                id: session.user,
+                version: 1,
+            };
+            return Some((account, Some(session.id)));
+        }
+        let made = self.account.iter().find(|account| account.version == 1);
+        made.map(|account| (version(account), None))
+    }
+}
+
+fn version(account: &Account) -> Version {
+    Version {
+        id: account.id,
+        version: account.version,
+    }
 }
 
 /// Which of a person's sessions are meant.

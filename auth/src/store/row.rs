@@ -7,13 +7,22 @@ use uuid::Uuid;
 
 use crate::model::{Account, Session};
 
-/// The columns of an account with the roles that hold now; a caller adds `WHERE`.
+/// The columns of an account with the roles that hold now.
+macro_rules! account_columns {
+    () => {
+        "u.id, u.email, u.username, u.first_name, u.last_name, u.active, u.login_enabled, u.version, u.created_at, \
+         COALESCE((SELECT STRING_AGG(g.role, ',') FROM role_grants g WHERE g.user_id = u.id AND g.until_at IS NULL), '') AS roles"
+    };
+}
+pub(super) use account_columns;
+
+/// The same selected; a caller adds `WHERE`.
 macro_rules! select_account {
     ($rest:literal) => {
         concat!(
-            "SELECT u.id, u.email, u.username, u.first_name, u.last_name, u.active, u.login_enabled, u.version, u.created_at, \
-             COALESCE((SELECT STRING_AGG(g.role, ',') FROM role_grants g WHERE g.user_id = u.id AND g.until_at IS NULL), '') AS roles \
-             FROM users u ",
+            "SELECT ",
+            $crate::store::row::account_columns!(),
+            " FROM users u ",
             $rest
         )
     };
@@ -77,6 +86,115 @@ impl From<SessionRow> for Session {
             label: row.label,
         }
     }
+}
+
+/// A session that may have ended.
+#[derive(Debug)]
+pub struct Found {
+    /// The session.
+    pub session: Session,
+    /// Whether it has ended.
+    pub revoked: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct FoundRow {
+    #[sqlx(flatten)]
+    session: SessionRow,
+    revoked: bool,
+}
+
+/// A session that may have ended, with its account.
+#[derive(Debug)]
+pub struct Standing {
+    /// The session.
+    pub session: Session,
+    /// Whether it has ended.
+    pub revoked: bool,
+    /// Whose it is.
+    pub account: Account,
+}
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    session_id: Uuid,
+    opened_at: DateTime<Utc>,
+    last_seen_at: DateTime<Utc>,
+    absolute_expiry: DateTime<Utc>,
+    ip: Option<String>,
+    user_agent: Option<String>,
+    label: Option<String>,
+    revoked: bool,
+    #[sqlx(flatten)]
+    account: AccountRow,
+}
+
+/// A session and its account as committed, in one question.
+pub async fn standing(db: &Db, session: Uuid) -> Result<Option<Standing>, Error> {
+    let sql = concat!(
+        "SELECT s.id AS session_id, s.created_at AS opened_at, s.last_seen_at, s.absolute_expiry, s.ip, s.user_agent, s.label, \
+         (s.revoked_at IS NOT NULL) AS revoked, ",
+        account_columns!(),
+        " FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"
+    );
+    let row: Option<StandingRow> = db.query(sql).bind(session).optional().await?;
+    Ok(row.map(|row| Standing {
+        session: Session {
+            id: row.session_id,
+            user: UserId(row.account.id),
+            created_at: row.opened_at,
+            last_seen_at: row.last_seen_at,
+            absolute_expiry: row.absolute_expiry,
+            ip: row.ip,
+            user_agent: row.user_agent,
+            label: row.label,
+        },
+        revoked: row.revoked,
+        account: row.account.into(),
+    }))
+}
+
+/// These sessions as committed, as far as there are any.
+pub async fn sessions_by_id(db: &Db, ids: &[Uuid]) -> Result<Vec<Found>, Error> {
+    /// So that few texts of the statement are prepared.
+    const AT_ONCE: usize = 32;
+    let places: Vec<String> = (1..=AT_ONCE).map(|n| format!("${n}")).collect();
+    let sql = format!(
+        "SELECT id, user_id, created_at, last_seen_at, absolute_expiry, ip, user_agent, label, (revoked_at IS NOT NULL) AS revoked \
+         FROM sessions WHERE id IN ({})",
+        places.join(", ")
+    );
+    let mut found = Vec::with_capacity(ids.len());
+    for some in ids.chunks(AT_ONCE) {
+        let mut query = db.query(sqlx::AssertSqlSafe(sql.clone()));
+        for place in 0..AT_ONCE {
+            // the last one fills up the rest
+            query = query.bind(some[place.min(some.len() - 1)]);
+        }
+        let rows: Vec<FoundRow> = query.all().await?;
+        found.extend(rows.into_iter().map(|row| Found {
+            session: row.session.into(),
+            revoked: row.revoked,
+        }));
+    }
+    Ok(found)
+}
+
+/// Which store this is; the first one to ask decides.
+pub async fn identity(db: &Db, new: Uuid) -> Result<Uuid, Error> {
+    let mut tx = db.begin().await?;
+    tx.query(
+        "INSERT INTO store_identity (name, id) VALUES ('store', $1) ON CONFLICT (name) DO NOTHING",
+    )
+    .bind(new)
+    .execute()
+    .await?;
+    let id = tx
+        .query("SELECT id FROM store_identity WHERE name = 'store'")
+        .scalar()
+        .await?;
+    tx.commit().await?;
+    Ok(id)
 }
 
 /// Every account, for the copy in memory.

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{UserId, events::RevokeReason};
 use uuid::Uuid;
 
-use super::{Changed, Store, Which, row, row::Ending, trail::Trace};
+use super::{Changed, Store, Which, failures, row, row::Ending, trail::Trace};
 use crate::{
     device,
     error::{Error, Result},
@@ -47,7 +47,8 @@ impl Store {
     /// transaction, and only if nobody changed it meanwhile.
     ///
     /// # Errors
-    /// [`Error::HashChanged`] when the password changed since it was checked or the account is not active any more.
+    /// [`Error::HashChanged`] when the password changed since it was checked or the account is not active any more;
+    /// [`Error::Locked`] when the name was locked meanwhile, by guesses on other instances.
     pub async fn open_session(
         &self,
         new: NewSession,
@@ -57,7 +58,7 @@ impl Store {
             let now = store.clock.now();
             let mut tx = store.db.begin().await?;
             if let Some(proof) = &new.proof {
-                accept(&mut tx, new.user, proof).await?;
+                accept(&mut tx, new.user, proof, now).await?;
             }
             let session = Session {
                 id: store.ids.uuid(),
@@ -212,7 +213,7 @@ impl Store {
     }
 }
 
-async fn accept(tx: &mut Tx, user: UserId, proof: &Proof) -> Result<()> {
+async fn accept(tx: &mut Tx, user: UserId, proof: &Proof, now: DateTime<Utc>) -> Result<()> {
     // also without a rehash the row is written: a deactivation or password change that runs now comes before or after
     let held = tx
         .query(
@@ -228,10 +229,18 @@ async fn accept(tx: &mut Tx, user: UserId, proof: &Proof) -> Result<()> {
     if held == 0 {
         return Err(Error::HashChanged);
     }
-    tx.query("DELETE FROM login_failures WHERE key_hash = $1")
+    let sql = "DELETE FROM login_failures WHERE key_hash = $1 AND (locked_until IS NULL OR locked_until <= $2)";
+    let cleared = tx
+        .query(sql)
         .bind(proof.name_key.to_vec())
+        .bind(now)
         .execute()
         .await?;
+    if cleared == 0
+        && let Some(seconds) = failures::locked_in(tx, proof.name_key, now).await?
+    {
+        return Err(Error::Locked(seconds));
+    }
     Ok(())
 }
 
