@@ -320,6 +320,17 @@ backends::on_every_database! {
         assert!(connect(address, NAME, &first, &clock).await.is_err());
     }
 
+    async fn an_authority_that_has_ended_is_not_told(db: TestDb) {
+        let clock = MockClock::default();
+        let instance = Instance::open(&db, &clock, &[SECRET]).await;
+        instance.issuer().await;
+        clock.advance(TimeDelta::days(3650) - TimeDelta::seconds(1));
+        assert_eq!(instance.told().await.len(), 1);
+        clock.advance(TimeDelta::seconds(1));
+        assert_eq!(instance.told().await, []);
+        assert_eq!(instance.issuer().await, 2, "whoever comes back after that long has a new one");
+    }
+
     async fn a_store_that_came_back_without_the_authority_is_healed_with_the_next_round(db: TestDb) {
         let clock = MockClock::default();
         let instance = Instance::open(&db, &clock, &[SECRET]).await;
