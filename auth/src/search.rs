@@ -12,9 +12,13 @@ pub const MAX_WORDS: usize = 5;
 pub fn folded(text: &str) -> String {
     text.nfkd()
         .filter(|c| !is_combining_mark(*c))
-        // through upper case, which knows more spellings of a letter than lower case does
+        // through upper case, which knows more spellings of a letter than lower case does; the capital sharp s has one only
+        // once it is small
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c))
         .collect()
 }
 
@@ -73,6 +77,17 @@ mod tests {
         assert_eq!(folded("Zoe\u{308} STRAUSS"), "zoe strauss");
         assert_eq!(folded("ΟΔΥΣΣΕΥΣ"), folded("Οδυσσεύς"));
         assert_eq!(folded("İstanbul ﬁn"), "istanbul fin");
+    }
+
+    #[test]
+    fn every_character_is_folded_by_the_first_time() {
+        let changed: Vec<char> = (char::MIN..=char::MAX)
+            .filter(|c| {
+                let once = folded(&c.to_string());
+                folded(&once) != once
+            })
+            .collect();
+        assert_eq!(changed, Vec::<char>::new());
     }
 
     #[test]
