@@ -102,7 +102,7 @@ mod tests {
             ),
             ("redis://", "names no host"),
             ("redis://u:geheim@cache:port", "is not redis://"),
-            ("redis://u:geheim@cache/school", "is not redis://"),
+            ("redis://u:geheim@cache/place", "is not redis://"),
             ("redis://u:geheim@cache?pre=x", "unknown parameter `pre`"),
             ("redis://u:geheim@cache?prefix=a b", "letters, digits"),
         ] {

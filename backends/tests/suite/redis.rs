@@ -88,7 +88,7 @@ async fn a_listener_hears_its_channels_in_order_and_no_others() {
 async fn a_listener_whose_connection_ends_is_told_and_hears_again_after_it() {
     let server = testing::redis();
     let cable = Cable::to(&server.place()).await;
-    let through = Redis::open("feed.store", &server.url_at(&cable.place())).unwrap();
+    let through = Redis::open("things.store", &server.url_at(&cable.place())).unwrap();
     let redis = server.open();
     let mut ear = through.subscribe(&["one"]);
     began(&mut ear).await;
@@ -101,7 +101,7 @@ async fn a_listener_whose_connection_ends_is_told_and_hears_again_after_it() {
     let failed = through.check().await.unwrap_err().to_string();
     assert!(
         failed.starts_with(&format!(
-            "feed.store: redis at {} cannot be reached",
+            "things.store: redis at {} cannot be reached",
             cable.place()
         )),
         "{failed}"
