@@ -72,6 +72,8 @@ pub struct Assembly {
     pub workers: Vec<Worker>,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The internal TLS address of auth, where it has one, with the edge it answers behind.
+    pub tls: Option<(auth::TlsAddress, Edge)>,
     /// Where `/metrics` listens, if it has a place of its own, and what answers there.
     pub metrics: Option<(SocketAddr, Router)>,
     /// Accounts, where auth runs here.
@@ -137,9 +139,11 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
     let roster: Arc<dyn Roster> = Arc::new(RolesOnly);
     let mut identity = None;
     let mut accounts = None;
+    let mut tls = None;
     if parts.plan.target.runs("auth") {
         let (built, handle) = parts.auth(keys, data).await?;
         identity = Some(built.client);
+        tls = built.tls.map(|address| (address, edge.clone()));
         orders = orders.with(handle.orders());
         accounts = Some(handle);
         services.push(built.service);
@@ -203,6 +207,7 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         server,
         workers,
         listen: plan.server.listen,
+        tls,
         metrics: own_metrics,
         accounts,
         followed,

@@ -188,7 +188,9 @@ fn peer(service: &str, url: &str, why: &str) -> Result<(), SettingsError> {
     let variable = format!("SCHOOLYARD_PEERS__{}", service.to_uppercase());
     Err(SettingsError::unfit(
         format!("peers.{service}"),
-        format!("{why}; set {variable}, for example to http://{service}:8080, or SCHOOLYARD_CONSUL__ADDRESS to find it there"),
+        format!(
+            "{why}; set {variable}, for example to http://{service}:8080, or SCHOOLYARD_CONSUL__ADDRESS to find it there"
+        ),
     ))
 }
 

@@ -44,6 +44,13 @@ pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Fail
     if let (Some(listener), Some((_, router))) = (own_metrics, assembly.metrics.take()) {
         assembly.workers.push(metrics_worker(listener, router));
     }
+    let doors = match assembly.tls.take() {
+        Some((tls, edge)) => {
+            let listener = listen("auth.tls_listen", tls.listen).await?;
+            vec![tls.door(listener, edge)]
+        }
+        None => Vec::new(),
+    };
     if let Some(data) = &data {
         let orders = std::mem::take(&mut assembly.orders).into_router();
         assembly
@@ -59,7 +66,9 @@ pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Fail
     let Assembly {
         server, workers, ..
     } = assembly;
-    Ok(server.run(listener, workers, (soft, hard)).await?)
+    Ok(server
+        .run_with(listener, doors, workers, (soft, hard))
+        .await?)
 }
 
 async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener, SettingsError> {
