@@ -80,6 +80,10 @@ pub trait Ear: Send + Sync {
 }
 
 /// What is heard.
+#[cfg_attr(
+    not(any(feature = "redis", test)),
+    expect(dead_code, reason = "a program without Redis hears nothing")
+)]
 #[derive(Debug, Clone)]
 pub enum Heard {
     /// It listens from now on; before, something may have been missed.
@@ -94,6 +98,10 @@ pub enum Heard {
 
 impl Heard {
     /// A notice as it came over the wire.
+    #[cfg_attr(
+        not(any(feature = "redis", test)),
+        expect(dead_code, reason = "a program without Redis hears nothing")
+    )]
     pub fn read(payload: &[u8]) -> Self {
         match serde_json::from_slice(payload) {
             Ok(notice) => Self::Notice(notice),
