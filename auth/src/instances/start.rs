@@ -19,6 +19,10 @@ pub enum Place {
     /// The only instance.
     Alone,
     /// One of several that reach one another by a channel.
+    #[cfg_attr(
+        not(any(feature = "redis", test)),
+        expect(dead_code, reason = "a program without Redis is alone")
+    )]
     Among(Channel),
     /// A command, beside the instances or without any.
     Guest,
