@@ -8,7 +8,7 @@ mod school;
 #[cfg(feature = "real-tests")]
 mod servers;
 
-pub use live::Live;
+pub use live::{Live, Seen};
 pub use person::{Answer, Person, titles};
 pub use raw::raw;
 pub use school::{School, Topology};
