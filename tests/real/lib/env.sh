@@ -22,6 +22,8 @@ service_env() {
     case $1 in
     auth)
         setting SCHOOLYARD_AUTH__STORE "postgres://auth:$(of postgres.auth)@$(at postgres)/auth"
+        # Several of them tell one another of sessions that ended, and count failed logins together.
+        setting SCHOOLYARD_AUTH__REDIS "redis://auth:$(of redis.auth)@$(at redis)"
         setting SCHOOLYARD_AUTH__SERVICE_CREDENTIALS "feed:$(of credential.feed)"
         ;;
     profile) setting SCHOOLYARD_PROFILE__STORE "postgres://profile:$(of postgres.profile)@$(at postgres)/profile" ;;
