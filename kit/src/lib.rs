@@ -18,6 +18,7 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod testing;
 pub mod token;
+pub mod trace;
 
 pub use clock::{Clock, MockClock, SharedClock, SystemClock};
 pub use extract::{Json, Path, Query};

@@ -3,20 +3,24 @@
 mod ask;
 mod lines;
 mod pool;
+mod standing;
 mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use http::Method;
+use http::{HeaderMap, Method};
 use reqwest::{RequestBuilder, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::ask::{Answered, Failure, TRY, unavailable};
+use self::standing::Standing;
 use crate::problem::Problem;
-use crate::server::{X_REQUEST_ID, request_id};
+use crate::server::hand_on;
+use crate::service::Check;
+use crate::trace::Span;
 
 pub use pool::Pool;
 pub use tokens::{FetchedTokens, ServiceTokens};
@@ -33,6 +37,8 @@ pub struct Peer {
     pool: Pool,
     http: reqwest::Client,
     tokens: Arc<dyn ServiceTokens>,
+    standing: Standing,
+    setting: Option<&'static str>,
 }
 
 impl Peer {
@@ -57,13 +63,46 @@ impl Peer {
             pool,
             http: client()?,
             tokens,
+            standing: Standing::default(),
+            setting: None,
         })
+    }
+
+    /// The same, with the setting that says where it is: readiness and the log name it.
+    #[must_use]
+    pub fn of_setting(self, setting: &'static str) -> Self {
+        Self {
+            setting: Some(setting),
+            ..self
+        }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.pool.name()
+    }
+
+    /// What `/health/ready` says of it: how the last call went. Without it a service works, with less.
+    #[must_use]
+    pub fn readiness(&self) -> Check {
+        self.standing.readiness(self.name())
+    }
+
+    fn note<B>(&self, answered: &Result<Answered<B>, Failure>) {
+        match answered {
+            Ok(_) => self.standing.well(self.name()),
+            Err(failure) => {
+                let error = failure.told(self.name());
+                self.standing.trouble(
+                    self.name(),
+                    match self.setting {
+                        Some(setting) => error.of_setting(setting),
+                        None => error,
+                    },
+                );
+            }
+        }
     }
 
     /// Reads. Tried a second time, at another instance where there is one, when the first was not reached, broke off or took
@@ -110,16 +149,18 @@ impl Peer {
         again: bool,
     ) -> Result<T, Problem> {
         let bearer = self.tokens.bearer().await?;
+        let span = Span::client();
         let request = |base: &Url| {
-            let request = self.request(base, method.clone(), path, &bearer)?;
+            let request = self.request(base, method.clone(), path, &bearer, span.as_ref())?;
             Ok(match body {
                 Some(body) => request.json(body),
                 None => request,
             })
         };
-        let answered = ask::whole(&self.pool, again, request)
-            .await
-            .map_err(|failure| failure.into_problem(self.name()))?;
+        let answered = ask::whole(&self.pool, again, request).await;
+        ask::told(span, self.name(), &method, &answered);
+        self.note(&answered);
+        let answered = answered.map_err(|failure| failure.into_problem(self.name()))?;
         self.read(&answered)
     }
 
@@ -129,15 +170,15 @@ impl Peer {
         method: Method,
         path: &str,
         bearer: &str,
+        span: Option<&Span>,
     ) -> Result<RequestBuilder, Failure> {
         let url = base
             .join(path)
             .map_err(|error| Failure::Odd(error.into()))?;
-        let request = self.http.request(method, url).bearer_auth(bearer);
-        Ok(match request_id() {
-            Some(id) => request.header(X_REQUEST_ID, id),
-            None => request,
-        })
+        let mut headers = HeaderMap::new();
+        hand_on(&mut headers, span);
+        let request = self.http.request(method, url).headers(headers);
+        Ok(request.bearer_auth(bearer))
     }
 
     fn read<T: DeserializeOwned>(&self, answered: &Answered<bytes::Bytes>) -> Result<T, Problem> {

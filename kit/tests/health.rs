@@ -102,12 +102,13 @@ async fn with_everything_it_is_ready() {
 }
 
 #[tokio::test]
-async fn a_check_that_hangs_counts_as_failed_after_a_second() {
-    let server = things(vec![Check::essential("store", std::future::pending)]);
-    let (status, body) = json(get("/health/ready").send(&server).await).await;
+async fn a_check_that_hangs_counts_as_failed_after_a_second_and_names_its_setting() {
+    let check = Check::essential("store", std::future::pending).of_setting("things.store");
+    let (status, body) = json(get("/health/ready").send(&things(vec![check])).await).await;
+    let found = &body["checks"]["store"];
     assert_eq!(
-        (status, &body["checks"]["store"]["error_code"]),
-        (503, &json!("timeout"))
+        (status, &found["error_code"], &found["setting"]),
+        (503, &json!("timeout"), &json!("things.store"))
     );
 }
 

@@ -106,8 +106,11 @@ async fn post_x(peer: &Peer) -> Result<String, Problem> {
 #[tokio::test]
 async fn while_one_of_two_is_killed_no_call_fails_that_was_not_sent() {
     let peer = peer(&[&nobody().await, &well().await]);
-    for _ in 0..50 {
+    for _ in 0..8 {
         assert_eq!(get_x(&peer).await.unwrap(), "well");
+    }
+    // every other one is meant for the dead one first
+    for _ in 0..8 {
         assert_eq!(post_x(&peer).await.unwrap(), "well");
     }
 }
@@ -116,12 +119,14 @@ async fn while_one_of_two_is_killed_no_call_fails_that_was_not_sent() {
 async fn a_write_that_was_sent_is_not_sent_again_and_a_read_is() {
     let (broken, count) = raw(Some("")).await;
     let peer = peer(&[&broken, &well().await]);
-    assert_eq!(get_x(&peer).await.unwrap(), "well");
     let writes = [post_x(&peer).await, post_x(&peer).await];
-    let failed = writes.iter().filter(|write| write.is_err()).count();
-    assert_eq!((failed, count.load(Ordering::SeqCst)), (1, 2), "{writes:?}");
-    let problem = writes.into_iter().find_map(Result::err).unwrap();
-    assert_eq!(problem.code(), "things_unavailable");
+    let failed: Vec<_> = writes.into_iter().filter_map(Result::err).collect();
+    assert_eq!((failed.len(), count.load(Ordering::SeqCst)), (1, 1));
+    assert_eq!(failed[0].code(), "things_unavailable");
+    for _ in 0..2 {
+        assert_eq!(get_x(&peer).await.unwrap(), "well");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -205,14 +210,15 @@ async fn when_all_keep_failing_the_answer_is_503_at_once_with_the_wait() {
 
 #[tokio::test]
 async fn one_that_is_silent_is_given_three_seconds_and_then_another_is_asked() {
-    let (silent, _) = raw(None).await;
+    let (silent, asked) = raw(None).await;
     let peer = peer(&[&silent, &well().await]);
     let began = std::time::Instant::now();
     for _ in 0..2 {
         assert_eq!(get_x(&peer).await.unwrap(), "well");
     }
     let took = began.elapsed().as_millis();
-    assert!((2_900..5_500).contains(&took), "{took} ms");
+    assert!((2_900..20_000).contains(&took), "{took} ms");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 /// Streams a line, and the next when told.

@@ -240,3 +240,38 @@ async fn a_refused_service_is_503_and_not_the_callers_fault() {
         (503, "auth_unavailable")
     );
 }
+
+#[tokio::test]
+async fn readiness_says_how_the_last_call_went_and_which_setting_to_look_at() {
+    let peer = peer("http://127.0.0.1:1").of_setting("peers.things");
+    let check = peer.readiness();
+    assert_eq!(check.ask().await, Ok(()), "nobody has called");
+    peer.get::<Value>("/").await.unwrap_err();
+    let error = check.ask().await.unwrap_err();
+    assert_eq!(
+        (&*error.code, error.setting),
+        ("things_unavailable", Some("peers.things"))
+    );
+
+    let clock = MockClock::default().shared();
+    let issuer = Router::new().route(
+        "/internal/auth/service-token",
+        post(|| async { Problem::unauthorized("who is that?") }),
+    );
+    for (url, setting, code) in [
+        (
+            &*serve(issuer).await,
+            "peers.credential",
+            "credential_refused",
+        ),
+        ("http://127.0.0.1:1", "peers.auth", "auth_unavailable"),
+    ] {
+        let tokens =
+            FetchedTokens::new(url, "feed", SecretString::from("s3cr3t"), clock.clone()).unwrap();
+        let tokens = tokens.of_settings("peers.auth", "peers.credential");
+        tokens.bearer().await.unwrap_err();
+        let error = tokens.readiness().ask().await.unwrap_err();
+        assert_eq!((&*error.code, error.setting), (code, Some(setting)));
+        assert!(!error.detail.contains("s3cr3t"), "{}", error.detail);
+    }
+}

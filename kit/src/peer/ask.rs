@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, Url};
 
 use super::pool::{Call, Nobody, Pool};
 use crate::breaker::is_failure;
 use crate::problem::Problem;
+use crate::service::CheckError;
+use crate::trace::Span;
 
 /// Time that one try has.
 pub(super) const TRY: Duration = Duration::from_secs(3);
@@ -35,6 +37,16 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// What readiness and the log are told.
+    pub(super) fn told(&self, peer: &'static str) -> CheckError {
+        let code = format!("{peer}_unavailable");
+        match self {
+            Self::Nobody(nobody) => CheckError::new(code, nobody),
+            Self::Unreached(error) => CheckError::new(code, chain(error)),
+            Self::Odd(error) => CheckError::new(code, format_args!("{error:#}")),
+        }
+    }
+
     /// The problem that the caller is told.
     pub(super) fn into_problem(self, peer: &'static str) -> Problem {
         let (cause, wait) = match self {
@@ -51,6 +63,17 @@ impl Failure {
     }
 }
 
+/// What and why, down to the system's word.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(why) = cause {
+        text = format!("{text}: {why}");
+        cause = why.source();
+    }
+    text
+}
+
 /// 503 `<peer>_unavailable`.
 pub(super) fn unavailable(peer: &'static str, cause: impl Into<anyhow::Error>) -> Problem {
     Problem::unavailable(
@@ -58,6 +81,29 @@ pub(super) fn unavailable(peer: &'static str, cause: impl Into<anyhow::Error>) -
         format!("{peer} cannot be reached at the moment; try again shortly"),
     )
     .cause(cause.into().context(format!("peer {peer}")))
+}
+
+/// Tells the span of a call: whom it asked, and what came of it.
+pub(super) fn told<B>(
+    span: Option<Span>,
+    peer: &'static str,
+    method: &Method,
+    answered: &Result<Answered<B>, Failure>,
+) {
+    let Some(span) = span else { return };
+    let status = answered.as_ref().ok().map(|answered| answered.status);
+    let failed = status.is_none_or(|status| status.is_server_error());
+    span.end(failed, || {
+        let mut attributes = vec![
+            ("http.request.method", method.as_str().into()),
+            ("peer.service", peer.into()),
+        ];
+        attributes.extend(match status {
+            Some(status) => Some(("http.response.status_code", status.as_u16().into())),
+            None => Some(("error.type", "unreached".into())),
+        });
+        (format!("{method} {peer}"), attributes)
+    });
 }
 
 /// A body that is read whole before the answer counts as one: when it breaks off, asking once more may help.

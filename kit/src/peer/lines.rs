@@ -7,9 +7,10 @@ use http::{Method, StatusCode};
 use reqwest::Url;
 
 use super::Peer;
-use super::ask::{Answered, opened, unavailable};
+use super::ask::{Answered, opened, told, unavailable};
 use super::pool::Call;
 use crate::problem::Problem;
+use crate::trace::Span;
 
 impl Peer {
     /// Reads an answer line by line (`application/x-ndjson`). The connection is made when this is called; an error in the
@@ -23,15 +24,17 @@ impl Peer {
         path: &str,
     ) -> Result<BoxStream<'static, Result<String, Problem>>, Problem> {
         let bearer = self.tokens.bearer().await?;
-        let request = |base: &Url| self.request(base, Method::GET, path, &bearer);
+        let span = Span::client();
+        let request = |base: &Url| self.request(base, Method::GET, path, &bearer, span.as_ref());
+        let answered = opened(&self.pool, request).await;
+        told(span, self.name(), &Method::GET, &answered);
+        self.note(&answered);
         let Answered {
             status,
             headers,
             body: response,
             call,
-        } = opened(&self.pool, request)
-            .await
-            .map_err(|failure| failure.into_problem(self.name()))?;
+        } = answered.map_err(|failure| failure.into_problem(self.name()))?;
         if status != StatusCode::OK {
             let body = response.bytes().await.map_err(|error| self.broken(error))?;
             return Err(Problem::from_wire(status, &headers, &body));

@@ -2,16 +2,21 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
+use http::{HeaderMap, Method, StatusCode};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::ask::{Answered, Failure, whole};
+use super::ask::{Answered, Failure, told, whole};
+use super::standing::Standing;
 use super::{Pool, client};
 use crate::clock::SharedClock;
 use crate::problem::Problem;
+use crate::server::hand_on;
+use crate::service::{Check, CheckError};
+use crate::trace::Span;
 
 const PATH: &str = "/internal/auth/service-token";
 /// A token is not used in its last seconds, so that it does not end under way.
@@ -36,6 +41,15 @@ pub struct FetchedTokens {
     http: reqwest::Client,
     clock: SharedClock,
     kept: Mutex<Option<(String, DateTime<Utc>)>>,
+    standing: Standing,
+    settings: Option<Settings>,
+}
+
+/// Where the issuer's address and what is shown to it are set.
+#[derive(Debug, Clone, Copy)]
+struct Settings {
+    address: &'static str,
+    credential: &'static str,
 }
 
 impl FetchedTokens {
@@ -70,7 +84,63 @@ impl FetchedTokens {
             http: client()?,
             clock,
             kept: Mutex::default(),
+            standing: Standing::default(),
+            settings: None,
         })
+    }
+
+    /// The same, with the settings that say where the issuer is and what is shown to it: readiness and the log name them.
+    #[must_use]
+    pub fn of_settings(self, address: &'static str, credential: &'static str) -> Self {
+        Self {
+            settings: Some(Settings {
+                address,
+                credential,
+            }),
+            ..self
+        }
+    }
+
+    /// What `/health/ready` says of the issuer: how the last call went. Without it a service works as long as its token does.
+    #[must_use]
+    pub fn readiness(&self) -> Check {
+        self.standing.readiness(self.issuer.name())
+    }
+
+    fn note(&self, answered: &Result<Answered<bytes::Bytes>, Failure>) {
+        let issuer = self.issuer.name();
+        let (error, setting) = match answered {
+            Ok(answered) if answered.status.is_success() => return self.standing.well(issuer),
+            Ok(answered)
+                if matches!(
+                    answered.status,
+                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+                ) =>
+            {
+                let detail = format!(
+                    "{issuer} refuses the credential of `{}` ({}): it must be the one that {issuer} was told",
+                    self.service, answered.status
+                );
+                let refused = CheckError::new("credential_refused", detail);
+                (refused, self.settings.map(|settings| settings.credential))
+            }
+            Ok(answered) => {
+                let detail = format!("it answered {}", answered.status);
+                (
+                    CheckError::new(format!("{issuer}_unavailable"), detail),
+                    None,
+                )
+            }
+            Err(failure) => (
+                failure.told(issuer),
+                self.settings.map(|settings| settings.address),
+            ),
+        };
+        let error = match setting {
+            Some(setting) => error.of_setting(setting),
+            None => error,
+        };
+        self.standing.trouble(issuer, error);
     }
 
     async fn fetch(&self) -> Result<(String, DateTime<Utc>), Problem> {
@@ -81,19 +151,26 @@ impl FetchedTokens {
             )
             .cause(cause.context("service token"))
         };
+        let span = Span::client();
         let request = |base: &Url| {
             let url = base
                 .join(PATH)
                 .map_err(|error| Failure::Odd(error.into()))?;
+            let mut headers = HeaderMap::new();
+            hand_on(&mut headers, span.as_ref());
             Ok(self
                 .http
                 .post(url)
+                .headers(headers)
                 .basic_auth(self.service, Some(self.secret.expose_secret()))
                 .json(&json!({})))
         };
         let asked_at = self.clock.now();
         // a token more than is used does no harm
-        match whole(&self.issuer, true, request).await {
+        let answered = whole(&self.issuer, true, request).await;
+        told(span, self.issuer.name(), &Method::POST, &answered);
+        self.note(&answered);
+        match answered {
             Ok(Answered { status, body, .. }) if status.is_success() => {
                 let token: Issued =
                     serde_json::from_slice(&body).map_err(|error| unavailable(error.into()))?;

@@ -23,6 +23,7 @@ use crate::ids::{RandomIds, SharedIds};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::routes::{Direct, canonical_path};
+use crate::trace::Span;
 
 pub(super) const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
 
@@ -189,10 +190,12 @@ impl Server {
             *req.uri_mut() = uri;
         }
         let request_id = taken_or_made(req.headers(), &*inner.edge.ids);
+        let span = Span::server(req.headers());
         let method = req.method().clone();
         let cx = Arc::new(Context::new(
             inner.name,
             request_id,
+            span,
             inner.edge.limits.body,
             Arc::clone(&inner.draining),
         ));

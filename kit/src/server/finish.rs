@@ -34,6 +34,7 @@ pub(super) fn finish(mut response: Response, exchange: &Exchange<'_>) -> Respons
     exchange
         .meter
         .record(route, &exchange.method, status, took.as_secs_f64());
+    trace(exchange, status, problem.as_ref());
     log(
         exchange,
         status,
@@ -69,6 +70,30 @@ fn is_bare(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .is_none_or(|v| v.as_bytes().starts_with(b"text/plain"))
+}
+
+/// Tells the span of the request. Who asks for health and metrics all day begins no traces.
+fn trace(exchange: &Exchange<'_>, status: StatusCode, problem: Option<&Rendered>) {
+    let cx = exchange.cx;
+    let route = cx.route.get();
+    let Some(span) = &cx.span else { return };
+    if route.is_some_and(|route| route.quiet) && !span.has_parent() {
+        return;
+    }
+    span.end(status.is_server_error(), || {
+        let template = route.map_or(UNMATCHED, |route| route.template.as_str());
+        let method = exchange.method.as_str();
+        let mut attributes = vec![
+            ("http.request.method", method.into()),
+            ("http.route", template.into()),
+            ("http.response.status_code", status.as_u16().into()),
+            ("service", cx.answering().into()),
+        ];
+        if let Some(problem) = problem {
+            attributes.push(("error.type", (&*problem.code).into()));
+        }
+        (format!("{method} {template}"), attributes)
+    });
 }
 
 fn log(exchange: &Exchange<'_>, status: StatusCode, ms: f64, problem: Option<&Rendered>) {

@@ -17,10 +17,11 @@ mod run;
 mod tls;
 
 pub use config::{Config, SECTION};
-pub use context::{Matched, default_body_limit, note_route, note_user, request_id};
-pub(crate) use context::{draining, with_current};
+pub use context::{
+    Carried, Matched, default_body_limit, hand_on, note_route, note_user, of_message, request_id,
+};
+pub(crate) use context::{current_span, draining, with_current};
 pub use door::Door;
 pub use edge::{App, Edge, Limits, Server};
-pub(crate) use request_id::X_REQUEST_ID;
 pub use router::{metrics_router, metrics_worker, service_router};
 pub use tls::Tls;

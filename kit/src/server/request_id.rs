@@ -14,7 +14,7 @@ pub(super) fn taken_or_made(headers: &HeaderMap, ids: &dyn Ids) -> HeaderValue {
     }
 }
 
-fn acceptable(bytes: &[u8]) -> bool {
+pub(super) fn acceptable(bytes: &[u8]) -> bool {
     (1..=64).contains(&bytes.len())
         && bytes
             .iter()

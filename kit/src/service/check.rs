@@ -44,6 +44,7 @@ type Ask = Arc<dyn Fn() -> BoxFuture<'static, Result<(), CheckError>> + Send + S
 pub struct Check {
     pub(super) name: &'static str,
     pub(super) essential: bool,
+    pub(super) setting: Option<&'static str>,
     pub(super) ask: Ask,
 }
 
@@ -57,6 +58,7 @@ impl Check {
         Self {
             name,
             essential: true,
+            setting: None,
             ask: Arc::new(move || Box::pin(ask())),
         }
     }
@@ -70,6 +72,15 @@ impl Check {
         Self {
             essential: false,
             ..Self::essential(name, ask)
+        }
+    }
+
+    /// The same, with the setting to look at whenever it fails and names none itself: also when it does not answer at all.
+    #[must_use]
+    pub fn of_setting(self, setting: &'static str) -> Self {
+        Self {
+            setting: Some(setting),
+            ..self
         }
     }
 

@@ -138,12 +138,14 @@ impl Health {
             let error = match tokio::time::timeout(LONGEST_CHECK, check.ask()).await {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => {
+                    let setting = error.setting.or(check.setting);
                     // without it the service works, with less: as every service does for a moment after its start
                     if check.essential {
                         tracing::warn!(
                             check = check.name,
                             code = error.code,
                             detail = error.detail,
+                            setting,
                             "check failed"
                         );
                     } else {
@@ -151,14 +153,19 @@ impl Health {
                             check = check.name,
                             code = error.code,
                             detail = error.detail,
+                            setting,
                             "check failed, going on with less"
                         );
                     }
-                    Some((error.code, error.setting))
+                    Some((error.code, setting))
                 }
                 Err(_) => {
-                    tracing::warn!(check = check.name, "check took too long");
-                    Some(("timeout".to_owned(), None))
+                    tracing::warn!(
+                        check = check.name,
+                        setting = check.setting,
+                        "check took too long"
+                    );
+                    Some(("timeout".to_owned(), check.setting))
                 }
             };
             let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -50,8 +50,12 @@ where
         let mut result = fields.result;
         // a line of the request itself names these two
         if metadata.target() != "request" && metadata.target() != "failure" {
-            let noted =
-                with_current(|id, service| write!(out, " service={service} request_id={id}"));
+            let noted = with_current(|noted| {
+                if !noted.service.is_empty() {
+                    write!(out, " service={}", noted.service)?;
+                }
+                write!(out, " request_id={}", noted.request_id)
+            });
             result = result.and(noted.unwrap_or(Ok(())));
         }
         result?;

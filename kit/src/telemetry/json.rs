@@ -37,9 +37,16 @@ where
             crate::VERSION
         )?;
         text(&mut out, metadata.target())?;
-        let in_request = with_current(|request_id, service| {
-            write!(out, r#","service":"{service}","request_id":"#)?;
-            text(&mut out, request_id)
+        let in_request = with_current(|noted| {
+            if !noted.service.is_empty() {
+                write!(out, r#","service":"{}""#, noted.service)?;
+            }
+            out.write_str(r#","request_id":"#)?;
+            text(&mut out, noted.request_id)?;
+            match noted.trace {
+                Some(trace) => write!(out, r#","trace_id":"{}""#, trace.trace_id()),
+                None => Ok(()),
+            }
         });
         if let Some(written) = in_request {
             written?;
