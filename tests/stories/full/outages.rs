@@ -1,0 +1,212 @@
+//! A minute without one of the servers, under load: what does not need it goes on, what needs it says so, and afterwards
+//! all is well without a hand.
+
+use std::time::{Duration, Instant};
+
+use super::load::{Event, Kind, Load, nothing_lost};
+use super::stack::FullStack;
+use crate::support::Person;
+
+/// How long each is away.
+const AWAY: Duration = Duration::from_secs(60);
+/// By when all must be well again.
+const WELL_AGAIN: Duration = Duration::from_secs(15);
+/// What was under way, or believed, when it went: from then on everybody knows.
+const NOTICED: Duration = Duration::from_secs(5);
+
+/// What a request may come to while the server is away.
+#[derive(Clone, Copy, Debug)]
+enum Meanwhile {
+    /// It works.
+    Works,
+    /// A problem that says when to come again, and nothing else: not a wrong answer, not an empty one.
+    Later,
+    /// Either: what is known without the server is answered.
+    Either,
+}
+
+impl Meanwhile {
+    fn is_kept_by(self, event: &Event) -> bool {
+        match self {
+            Self::Works => event.status == 200,
+            Self::Later => event.says_later(),
+            Self::Either => event.status == 200 || event.says_later(),
+        }
+    }
+}
+
+struct Outage {
+    stack: FullStack,
+    person: Person,
+    load: Load,
+    gone: Instant,
+    back: Instant,
+}
+
+impl Outage {
+    /// A stack at work, and the server away for a minute.
+    async fn of(server: &str) -> Self {
+        let stack = FullStack::up(1).await;
+        let office = stack.office().await;
+        let person = stack.person(&office, "ines", &["teacher"]).await;
+        person
+            .post("/api/profile", serde_json::json!({}))
+            .await
+            .expect(200);
+        let ended = stack.again("ines").await;
+        let sessions = person.get("/api/auth/sessions").await.expect(200).json();
+        ended.post("/api/auth/logout", serde_json::json!({})).await;
+        ended.get("/api/auth/me").await.expect(401);
+        assert!(sessions["items"].as_array().unwrap().len() > 1);
+
+        let load = Load::begin(&person, "ines", FullStack::PASSWORD);
+        load.well_since(Instant::now(), &stack).await;
+        let gone = Instant::now();
+        if server == "auth" {
+            stack.kill("auth", 1).await;
+        } else {
+            stack.stop_server(server).await;
+        }
+        while gone.elapsed() < AWAY {
+            // Ended stays ended: whoever is asked knows, or says that nobody knows.
+            let status = ended.get("/api/auth/me").await.status.as_u16();
+            assert!(
+                [401, 503].contains(&status),
+                "a session that ended: {status}"
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        if server == "auth" {
+            stack.bring_back().await;
+        } else {
+            stack.start_server(server).await;
+        }
+        let back = Instant::now();
+        Self {
+            stack,
+            person,
+            load,
+            gone,
+            back,
+        }
+    }
+
+    fn meanwhile(&self, kinds: &[Kind], must: Meanwhile) {
+        // What merely works has no moment in which it does not.
+        let from = match must {
+            Meanwhile::Later => self.gone + NOTICED,
+            _ => self.gone,
+        };
+        // An answer that took long says what was true before the server was there again.
+        let events = self.load.between(from, self.back - NOTICED);
+        for kind in kinds {
+            let of_kind = || events.iter().filter(|event| event.kind == *kind);
+            assert!(of_kind().count() > 2, "{kind:?} stood still: {events:?}");
+            let wrong: Vec<&Event> = of_kind().filter(|event| !must.is_kept_by(event)).collect();
+            assert!(
+                wrong.is_empty(),
+                "{} of {} {kind:?}, {must:?}: {:?}",
+                wrong.len(),
+                of_kind().count(),
+                &wrong[..wrong.len().min(5)]
+            );
+        }
+    }
+
+    /// All is well soon, nothing is lost and nothing is there twice.
+    async fn ends_well(self) {
+        let well = self.load.well_since(self.back, &self.stack).await;
+        let took = well - self.back;
+        assert!(took <= WELL_AGAIN, "well again after {took:?}");
+        // The stream is what was published, not what was published before.
+        let newest = self.load.newest().unwrap();
+        let began = Instant::now();
+        self.stack
+            .until("the stream shows what was published since", async || {
+                self.person.stream().await.contains(&newest)
+            })
+            .await;
+        let took = began.elapsed();
+        assert!(took <= WELL_AGAIN, "the stream caught up after {took:?}");
+        let since = Instant::now();
+        self.load.well_since(since, &self.stack).await;
+        let bad: Vec<Event> = self
+            .load
+            .between(since, Instant::now())
+            .into_iter()
+            .filter(|event| event.status != 200)
+            .collect();
+        assert!(bad.is_empty(), "well again, and then {bad:?}");
+        let (_, published) = self.load.end().await;
+        assert!(published.len() > 100, "{} posts", published.len());
+        nothing_lost(&self.stack, &self.person, &published).await;
+    }
+}
+
+use Kind::{Login, Me, Posts, Profile, Publish, Stream};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_kafka_posts_are_taken_and_the_stream_catches_up() {
+    let outage = Outage::of("kafka").await;
+    outage.meanwhile(
+        &[Publish, Stream, Posts, Profile, Me, Login],
+        Meanwhile::Works,
+    );
+    outage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_the_stream_comes_from_the_posts_and_says_so() {
+    let outage = Outage::of("redis").await;
+    outage.meanwhile(
+        &[Publish, Stream, Posts, Profile, Me, Login],
+        Meanwhile::Works,
+    );
+    let (from, to) = (outage.gone + NOTICED, outage.back - NOTICED);
+    let pages = outage.load.between(from, to);
+    let silent = pages
+        .iter()
+        .find(|event| event.kind == Stream && !event.from_owner);
+    assert!(
+        silent.is_none(),
+        "a page does not say where it is from: {silent:?}"
+    );
+    outage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_consul_everything_goes_on() {
+    let outage = Outage::of("consul").await;
+    outage.meanwhile(
+        &[Publish, Stream, Posts, Profile, Me, Login],
+        Meanwhile::Works,
+    );
+    outage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_postgresql_its_services_say_so_and_the_others_work() {
+    let outage = Outage::of("postgres").await;
+    outage.meanwhile(&[Login, Profile], Meanwhile::Later);
+    outage.meanwhile(&[Publish, Stream, Posts], Meanwhile::Works);
+    outage.meanwhile(&[Me], Meanwhile::Either);
+    outage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_mongodb_posts_say_so_and_the_others_work() {
+    let outage = Outage::of("mongo").await;
+    outage.meanwhile(&[Publish, Posts], Meanwhile::Later);
+    outage.meanwhile(&[Stream, Profile, Me, Login], Meanwhile::Works);
+    outage.ends_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_auth_what_is_protected_is_closed() {
+    let outage = Outage::of("auth").await;
+    outage.meanwhile(
+        &[Publish, Stream, Posts, Profile, Me, Login],
+        Meanwhile::Later,
+    );
+    outage.ends_well().await;
+}

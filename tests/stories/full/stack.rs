@@ -1,0 +1,270 @@
+//! What `tests/real/up` starts, as a story holds it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::support::Person;
+
+/// The services, as `tests/real/lib/rights.sh` lists them.
+pub const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
+/// How long something may take that has no limit of its own.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Loads come from one address; the limits have tests of their own.
+const SETTINGS: [&str; 5] = [
+    "SCHOOLYARD_GATEWAY__RATE_LIMIT=100000",
+    "SCHOOLYARD_GATEWAY__RATE_BURST=100000",
+    "SCHOOLYARD_GATEWAY__IN_FLIGHT=100000",
+    "SCHOOLYARD_AUTH__REGISTERS_PER_MINUTE=0",
+    "SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE=0",
+];
+
+/// A running stack. It ends with the story, and its data with it.
+pub struct FullStack {
+    run: PathBuf,
+    _folder: TempDir,
+}
+
+impl FullStack {
+    /// The password of everybody.
+    pub const PASSWORD: &str = "a password for stories";
+
+    /// Starts everything, with so many instances of each service.
+    pub async fn up(instances: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stack = Self {
+            run: folder.path().join("run"),
+            _folder: folder,
+        };
+        // PostgreSQL is another user where root runs this.
+        open_to_others(stack._folder.path());
+        let instances = instances.to_string();
+        let mut args = vec![OsStr::new("--instances"), OsStr::new(&instances)];
+        args.push(stack.run.as_os_str());
+        args.extend(SETTINGS.iter().map(OsStr::new));
+        script("up", &args).await;
+        stack
+    }
+
+    /// Where people come in: Traefik.
+    pub fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port("traefik"))
+    }
+
+    /// An instance's own address.
+    pub fn direct(&self, service: &str, number: usize) -> String {
+        format!(
+            "http://127.0.0.1:{}",
+            self.port(&format!("services/{service}-{number}"))
+        )
+    }
+
+    /// The port of a server.
+    pub fn port(&self, server: &str) -> u16 {
+        self.text(&format!("{server}/port")).parse().unwrap()
+    }
+
+    /// A secret that the stack made.
+    pub fn secret(&self, name: &str) -> String {
+        self.text(&format!("secrets/{name}"))
+    }
+
+    fn text(&self, file: &str) -> String {
+        let path = self.run.join(file);
+        let text = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        text.trim().to_owned()
+    }
+
+    /// The administrator, made if there is none, signed in through Traefik.
+    pub async fn office(&self) -> Person {
+        let mut command = real("as");
+        command
+            .arg(&self.run)
+            .args([
+                "auth",
+                "admin",
+                "create",
+                "--email",
+                "office@school.example",
+            ])
+            .stdin(Stdio::piped());
+        let mut child = command.spawn().expect("the script starts");
+        let mut stdin = child.stdin.take().expect("standard input");
+        stdin
+            .write_all(format!("{}\n", Self::PASSWORD).as_bytes())
+            .await
+            .unwrap();
+        drop(stdin);
+        assert!(child.wait().await.unwrap().success(), "no administrator");
+        let nobody = Person::nobody(&self.base());
+        self.until("the administrator can sign in", async || {
+            let request = nobody
+                .request(reqwest::Method::POST, "/api/auth/login")
+                .json(&json!({"email": "office@school.example", "password": Self::PASSWORD}));
+            let answer = nobody.try_send(request).await;
+            answer.is_some_and(|answer| answer.status == 200)
+        })
+        .await;
+        nobody.login("office@school.example", Self::PASSWORD).await
+    }
+
+    /// Somebody with these roles, made by the administrator and signed in.
+    pub async fn person(&self, office: &Person, username: &str, roles: &[&str]) -> Person {
+        let account = json!({
+            "username": username, "first_name": username, "last_name": "of the story", "roles": roles,
+        });
+        let made = office.post("/api/auth/users", account).await.expect(201);
+        let id = made.json()["id"].as_i64().unwrap();
+        let path = format!("/api/auth/users/{id}/reset-password");
+        let link = office.post(&path, json!({})).await.expect(201).json();
+        let (_, token) = link["reset_url"]
+            .as_str()
+            .unwrap()
+            .rsplit_once('/')
+            .unwrap();
+        let nobody = Person::nobody(&self.base());
+        let password = json!({"token": token, "new_password": Self::PASSWORD});
+        nobody
+            .post("/api/auth/reset-password", password)
+            .await
+            .expect(204);
+        self.again(username).await
+    }
+
+    /// Another session of somebody.
+    pub async fn again(&self, username: &str) -> Person {
+        Person::nobody(&self.base())
+            .login(username, Self::PASSWORD)
+            .await
+    }
+
+    /// Stops a server as an operator does.
+    pub async fn stop_server(&self, name: &str) {
+        script("stop", &[self.run.as_os_str(), OsStr::new(name)]).await;
+    }
+
+    /// Starts it again where it was, with its data.
+    pub async fn start_server(&self, name: &str) {
+        let args = ["--secured".as_ref(), self.run.as_os_str(), name.as_ref()];
+        script("start", &args).await;
+    }
+
+    /// Stops an instance with SIGTERM and waits for its end.
+    pub async fn stop_service(&self, service: &str, number: usize) {
+        let name = format!("{service}-{number}");
+        script("down", &[self.run.as_os_str(), name.as_ref()]).await;
+    }
+
+    /// Starts again whatever does not run.
+    pub async fn bring_back(&self) {
+        let mut args = vec![self.run.as_os_str()];
+        args.extend(SETTINGS.iter().map(OsStr::new));
+        script("up", &args).await;
+    }
+
+    /// `kill -9` of an instance.
+    pub async fn kill(&self, service: &str, number: usize) {
+        let file = self.text(&format!("services/{service}-{number}/pid"));
+        let pid = file.lines().next().unwrap();
+        let killed = Command::new("kill").args(["-9", pid]).status().await;
+        assert!(killed.unwrap().success(), "{service}-{number} did not run");
+    }
+
+    /// A command to Redis, as its administrator.
+    pub async fn redis(&self, command: &[&str]) {
+        let port = self.port("redis").to_string();
+        let output = Command::new("redis-cli")
+            .args(["-p", &port, "--user", "admin"])
+            .args(command)
+            .env("REDISCLI_AUTH", self.secret("redis.admin"))
+            .output()
+            .await
+            .expect("redis-cli runs");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "OK");
+    }
+
+    /// Throws away what a stopped server stored.
+    pub fn forget(&self, server: &str) {
+        std::fs::remove_dir_all(self.run.join(server).join("data")).unwrap();
+    }
+
+    /// Waits until Traefik routes to exactly so many instances of a service.
+    pub async fn until_routed(&self, service: &str, instances: usize) {
+        let path = format!(
+            "http://127.0.0.1:{}/api/http/services/{service}@consulcatalog",
+            self.port("traefik") + 1
+        );
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let password = self.secret("traefik.dashboard");
+        self.until("Traefik routes to them", async || {
+            let asked = http.get(&path).basic_auth("operator", Some(&password));
+            let Ok(answer) = asked.send().await else {
+                return false;
+            };
+            let known: serde_json::Value = answer.json().await.unwrap_or_default();
+            let servers = known["loadBalancer"]["servers"].as_array();
+            servers.is_some_and(|servers| servers.len() == instances)
+        })
+        .await;
+    }
+
+    /// Waits until something holds; answers how long it took.
+    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) -> Duration {
+        let began = Instant::now();
+        while !holds().await {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "not within {PATIENCE:?}: {what}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        began.elapsed()
+    }
+}
+
+impl Drop for FullStack {
+    fn drop(&mut self) {
+        let ended = std::process::Command::new(path("down"))
+            .arg(&self.run)
+            .stdout(Stdio::null())
+            .status();
+        // A story that failed keeps its own message.
+        assert!(
+            std::thread::panicking() || ended.is_ok_and(|status| status.success()),
+            "the stack did not end"
+        );
+    }
+}
+
+fn open_to_others(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let everybody_enters = std::fs::Permissions::from_mode(0o711);
+    std::fs::set_permissions(folder, everybody_enters).unwrap();
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/real")
+        .join(name)
+}
+
+fn real(name: &str) -> Command {
+    let mut command = Command::new(path(name));
+    command
+        .env("SCHOOLYARD_BIN", env!("CARGO_BIN_EXE_schoolyard"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
+}
+
+async fn script(name: &str, args: &[&OsStr]) {
+    let status = real(name).args(args).status().await.expect("it starts");
+    assert!(status.success(), "tests/real/{name} {args:?}: {status}");
+}
