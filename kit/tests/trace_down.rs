@@ -1,7 +1,5 @@
 //! Traces, and nobody who takes them.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod common;
 
