@@ -19,12 +19,12 @@ use crate::docs::Documents;
 use crate::gate::Gate;
 use crate::hosts::Hosts;
 use crate::own::{self, Own};
-use crate::probe::{Probe, Source, checks};
+use crate::probe::{self, Probe, Source, checks};
 use crate::rate::RateLimit;
 use crate::table::TableBuilder;
 use crate::upstream::{self, HttpUpstream, Target, Upstream};
 
-/// How often the services are asked how they are, and idle clients are forgotten.
+/// How often idle clients are forgotten.
 const UPKEEP: Duration = Duration::from_secs(10);
 
 /// A service as the gateway publishes it.
@@ -156,7 +156,7 @@ pub fn build(config: Config, deps: GatewayDeps) -> anyhow::Result<Gateway> {
         hosts: Hosts::new(&config.hosts),
     });
     let remembered = deps.metrics.gauge("gateway_rate_clients", &[]);
-    let workers = vec![upkeep(gate.rate.clone(), remembered, probes)];
+    let workers = vec![upkeep(gate.rate.clone(), remembered), probe::watch(probes)];
     let app = Direct::new(move |req| {
         let gate = gate.clone();
         async move { gate.answer(req).await }
@@ -225,17 +225,14 @@ fn add_own(
     Ok(())
 }
 
-/// Keeps `last_ok` of the services fresh while nobody looks, and memory free of clients that went away.
-fn upkeep(rate: RateLimit, remembered: metrics::Gauge, probes: Arc<[Arc<Probe>]>) -> Worker {
+/// Keeps memory free of clients that went away.
+fn upkeep(rate: RateLimit, remembered: metrics::Gauge) -> Worker {
     Worker::new("gateway upkeep", |stop: CancellationToken| async move {
         let mut turn = tokio::time::interval(UPKEEP);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stop.run_until_cancelled(turn.tick()).await.is_some() {
             rate.forget_idle();
             remembered.set(rate.clients() as f64);
-            for probe in probes.iter() {
-                probe.state().await;
-            }
         }
         Ok(())
     })

@@ -28,8 +28,18 @@ pub struct Config {
     /// Requests one client address may send at once.
     #[serde(deserialize_with = "rate")]
     pub rate_burst: NonZeroU32,
+    /// Requests of one client address under way at once; behind Traefik only.
+    #[serde(deserialize_with = "rate")]
+    pub in_flight: NonZeroU32,
     /// Who may read the API documents.
     pub docs: DocsAccess,
+    /// Traefik's entry point `internal`, as Traefik itself reaches it.
+    pub traefik_internal: String,
+    /// Where forward-auth asks, if not there; empty: there.
+    pub forward_auth: String,
+    /// How many proxies stand before Traefik.
+    #[serde(deserialize_with = "few")]
+    pub proxies_before_traefik: u32,
     /// Seconds an upstream in another process has to begin its answer.
     #[serde(deserialize_with = "seconds")]
     pub upstream_timeout: u64,
@@ -64,6 +74,17 @@ fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroU32, D::Err
     NonZeroU32::new(given)
         .filter(|rate| rate.get() <= 1_000_000)
         .ok_or_else(|| serde::de::Error::custom(format!("{given} is not between 1 and 1000000")))
+}
+
+fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let given = u32::deserialize(deserializer)?;
+    if given <= 10 {
+        Ok(given)
+    } else {
+        Err(serde::de::Error::custom(format!(
+            "{given} is not between 0 and 10"
+        )))
+    }
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {

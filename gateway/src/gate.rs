@@ -16,7 +16,7 @@ use kit::routes::{Access, Rate, canonical_path};
 use tower::Service as _;
 
 use crate::client::{ClientKey, TrustedProxies, X_FORWARDED_FOR};
-use crate::headers::{X_REQUEST_ID, clean_request};
+use crate::headers::clean_request;
 use crate::hosts::Hosts;
 use crate::rate::RateLimit;
 use crate::table::{Found, Route, Table};
@@ -87,9 +87,7 @@ impl Gate {
         };
         kit::server::note_route(&route.matched);
         clean_request(req.headers_mut());
-        if let Some(id) = kit::server::request_id() {
-            req.headers_mut().insert(X_REQUEST_ID, id);
-        }
+        kit::server::hand_on(req.headers_mut(), None);
         let presented = Presented {
             headers: req.headers(),
             anonymous: route.access == Access::Optional,

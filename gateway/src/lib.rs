@@ -8,12 +8,14 @@ mod gate;
 mod headers;
 mod hosts;
 mod identity;
+mod instances;
 mod own;
 mod path;
 mod probe;
 mod rate;
 mod security;
 mod table;
+pub mod traefik;
 mod upstream;
 
 pub use assemble::{Gateway, GatewayDeps, Published, build, documents};

@@ -1,21 +1,28 @@
 //! How each service is: asked at most once a second, however many want to know.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
 use kit::clock::SharedClock;
-use kit::service::{Check, CheckError, Health, Ready};
+use kit::service::{Check, CheckError, Health, Ready, Worker};
+use reqwest::Client;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
+use crate::instances::Instances;
 use crate::upstream::HttpUpstream;
 
+/// How often the services are asked how they are while nobody wants to know.
+const UPKEEP: Duration = Duration::from_secs(10);
 /// How long a service elsewhere has to say how it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The state of a service, or of all together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Everything works.
@@ -72,6 +79,8 @@ pub enum Source {
     Local(Health),
     /// `/health/ready` and `/health` of the service.
     Http(HttpUpstream),
+    /// The same of each of its instances.
+    Catalog(Instances),
 }
 
 impl Probe {
@@ -110,7 +119,8 @@ impl Probe {
         let began = Instant::now();
         let mut state = match &self.source {
             Source::Local(health) => of_ready(health.ready().await, kit::VERSION),
-            Source::Http(upstream) => ask(upstream).await,
+            Source::Http(upstream) => ask(upstream.client(), upstream.base()).await,
+            Source::Catalog(instances) => ask_all(instances, self.name).await,
         };
         state.latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let before = last.take().and_then(|(_, state)| state.last_ok);
@@ -140,8 +150,8 @@ impl Probe {
 
 /// The checks of the gateway's own readiness: without a service of this process it is not ready, without one elsewhere it
 /// is degraded.
-pub fn checks(probes: &[std::sync::Arc<Probe>]) -> Vec<Check> {
-    let check = |probe: &std::sync::Arc<Probe>| {
+pub fn checks(probes: &[Arc<Probe>]) -> Vec<Check> {
+    let check = |probe: &Arc<Probe>| {
         let (name, is_local, probe) = (probe.name(), probe.is_local(), probe.clone());
         let ask = move || {
             let probe = probe.clone();
@@ -196,11 +206,58 @@ struct WireLive {
     version: String,
 }
 
-async fn ask(upstream: &HttpUpstream) -> State {
+/// Keeps `last_ok` of the services fresh while nobody looks.
+pub fn watch(probes: Arc<[Arc<Probe>]>) -> Worker {
+    Worker::new("gateway probes", |stop: CancellationToken| async move {
+        let mut turn = tokio::time::interval(UPKEEP);
+        turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(turn.tick()).await.is_some() {
+            let all = join_all(probes.iter().map(|probe| probe.state()));
+            if stop.run_until_cancelled(all).await.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The instances together: as well as the one that is least well, of which the checks are.
+async fn ask_all(instances: &Instances, service: &str) -> State {
+    let bases = instances.of(service).await;
+    let asked = bases.iter().map(|base| ask(instances.client(), base));
+    let states = join_all(asked).await;
+    let answering: u32 = states.iter().map(|state| state.instances).sum();
+    let version = states.iter().find_map(|state| state.version.clone());
+    // One that does not answer is out of the way soon, and the others do its work meanwhile.
+    let worst = states.into_iter().max_by_key(|state| state.status);
+    let mut state = worst.unwrap_or_else(State::unknown);
+    if answering > 0 {
+        state.status = state.status.min(Status::Degraded);
+    }
+    State {
+        instances: answering,
+        version,
+        ..state
+    }
+}
+
+impl State {
+    fn unknown() -> Self {
+        Self {
+            status: Status::Down,
+            instances: 0,
+            version: None,
+            latency_ms: 0,
+            last_ok: None,
+            checks: BTreeMap::new(),
+        }
+    }
+}
+
+async fn ask(client: &Client, base: &str) -> State {
     let get = async |path: &str| {
-        let answer = upstream
-            .client()
-            .get(format!("{}{path}", upstream.base()))
+        let answer = client
+            .get(format!("{base}{path}"))
             .timeout(PATIENCE)
             .send()
             .await?;

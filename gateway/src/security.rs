@@ -20,21 +20,23 @@ pub const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 
+/// What holds for every answer, whoever gives it.
+pub const FIXED: [(HeaderName, &str); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+];
+
 /// Adds to every answer what it does not say itself. An answer that says nothing about caching is not kept: it may be
 /// about a person (spec/operations.md rule 31).
 pub fn harden(headers: &mut HeaderMap) {
-    let defaults = [
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    let fixed = FIXED.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let open = [
         (CONTENT_SECURITY_POLICY, API_POLICY),
-        (
-            CROSS_ORIGIN_RESOURCE_POLICY,
-            HeaderValue::from_static("same-origin"),
-        ),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    for (name, value) in defaults {
+    for (name, value) in fixed.into_iter().chain(open) {
         if let Entry::Vacant(vacant) = headers.entry(name) {
             vacant.insert(value);
         }

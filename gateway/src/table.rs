@@ -11,7 +11,7 @@ use crate::upstream::Target;
 
 /// One route, ready to be called.
 #[derive(Debug)]
-pub struct Route {
+pub struct Route<T = Target> {
     /// What log and metrics say of it.
     pub matched: Arc<Matched>,
     /// What auth is asked.
@@ -21,14 +21,14 @@ pub struct Route {
     /// The most bytes of its body, where that differs from the server's limit.
     pub body_limit: Option<usize>,
     /// Who answers.
-    pub target: Target,
+    pub target: T,
 }
 
 /// What the table says about a request.
 #[derive(Debug)]
-pub enum Found<'a> {
+pub enum Found<'a, T = Target> {
     /// This route answers.
-    Route(&'a Route),
+    Route(&'a Route<T>),
     /// The path is known, the method is not; the value of `Allow`.
     OtherMethods(&'a HeaderValue),
     /// No such path.
@@ -63,24 +63,40 @@ pub enum TableError {
 }
 
 /// Gathers routes for a [`Table`].
-#[derive(Default)]
-pub struct TableBuilder {
-    paths: BTreeMap<String, Entry>,
+pub struct TableBuilder<T = Target> {
+    paths: BTreeMap<String, Entry<T>>,
 }
 
-#[derive(Default, Debug)]
-struct Entry {
-    methods: Vec<(Method, Route)>,
-    any: Option<Route>,
+#[derive(Debug)]
+struct Entry<T> {
+    methods: Vec<(Method, Route<T>)>,
+    any: Option<Route<T>>,
 }
 
-impl TableBuilder {
+impl<T> Default for TableBuilder<T> {
+    fn default() -> Self {
+        Self {
+            paths: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T> Default for Entry<T> {
+    fn default() -> Self {
+        Self {
+            methods: Vec::new(),
+            any: None,
+        }
+    }
+}
+
+impl<T: Clone> TableBuilder<T> {
     /// Adds a route, answered by `target`. An internal one is left out: the gateway never routes it, so it does not
     /// exist here.
     ///
     /// # Errors
     /// [`TableError::Twice`].
-    pub fn add(&mut self, info: &RouteInfo, target: &Target) -> Result<(), TableError> {
+    pub fn add(&mut self, info: &RouteInfo, target: &T) -> Result<(), TableError> {
         if info.access == Access::Internal {
             return Ok(());
         }
@@ -133,7 +149,7 @@ impl TableBuilder {
     ///
     /// # Errors
     /// [`TableError::Path`].
-    pub fn build(self) -> Result<Table, TableError> {
+    pub fn build(self) -> Result<Table<T>, TableError> {
         let mut paths = matchit::Router::new();
         for (path, entry) in self.paths {
             let service = entry.first_service();
@@ -153,7 +169,7 @@ impl TableBuilder {
     }
 }
 
-impl Entry {
+impl<T> Entry<T> {
     fn first_service(&self) -> &'static str {
         let first = self
             .methods
@@ -181,20 +197,20 @@ impl Entry {
 
 /// All routes of all services.
 #[derive(Debug)]
-pub struct Table {
-    paths: matchit::Router<Known>,
+pub struct Table<T = Target> {
+    paths: matchit::Router<Known<T>>,
 }
 
 #[derive(Debug)]
-struct Known {
-    entry: Entry,
+struct Known<T> {
+    entry: Entry<T>,
     allow: HeaderValue,
 }
 
-impl Table {
+impl<T> Table<T> {
     /// Looks a request up by its canonical path. `HEAD` is answered by the route for `GET`, unless it has one of its own.
     #[must_use]
-    pub fn find(&self, method: &Method, path: &str) -> Found<'_> {
+    pub fn find(&self, method: &Method, path: &str) -> Found<'_, T> {
         let Ok(matched) = self.paths.at(path) else {
             return Found::Nothing;
         };

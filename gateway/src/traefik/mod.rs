@@ -1,0 +1,17 @@
+//! The full stack's way in: Traefik, told by keys in Consul what to route.
+
+mod entry;
+mod model;
+mod reconcile;
+mod render;
+mod serve;
+#[cfg(test)]
+mod sim;
+mod trust;
+
+pub use entry::EntryAuthority;
+pub use model::Unwritable;
+pub use reconcile::{Reconciler, State, View};
+pub use render::{Routing, Settings};
+pub use serve::{Behind, BehindDeps, behind_traefik, hardened};
+pub use trust::{Authority, Trust};

@@ -1,0 +1,212 @@
+//! Keeps the keys in Consul as they shall be, whatever happens to them.
+//!
+//! Two gateways at once need no lock: both want the same, and each of their transactions leaves every router whole
+//! ([`plan`]). Two of different versions do not want the same; then each corrects the other more and more slowly
+//! ([`Pace`]) until one leaves.
+
+mod pace;
+mod plan;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kit::consul::{ConsulError, Following, KeyValue, Listing};
+use kit::metrics::Metrics;
+use kit::service::Worker;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::model::{ROOT, Unwritable};
+use super::render::Routing;
+use super::trust::{Authority, Trust};
+use pace::Pace;
+use plan::plan;
+pub use state::{State, View};
+
+/// How often everything is looked at, and the authority asked, even if nothing says that something has changed.
+const LOOK: Duration = Duration::from_secs(30);
+/// The same while the authority is not known.
+const SOON: Duration = Duration::from_secs(2);
+/// The longest that is waited for the authority.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What keeps the keys.
+#[derive(Debug)]
+pub struct Reconciler {
+    routing: Routing,
+    keys: Arc<dyn KeyValue>,
+    authority: Arc<dyn Authority>,
+    state: State,
+    look: Duration,
+}
+
+impl Reconciler {
+    /// Keeps the keys of this routing.
+    #[must_use]
+    pub fn new(
+        routing: Routing,
+        keys: Arc<dyn KeyValue>,
+        authority: Arc<dyn Authority>,
+        metrics: &Metrics,
+    ) -> Self {
+        Self {
+            routing,
+            keys,
+            authority,
+            state: State::new(metrics),
+            look: LOOK,
+        }
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state.clone()
+    }
+
+    /// The work: one task keeps the keys, one asks the authority.
+    #[must_use]
+    pub fn workers(self) -> [Worker; 2] {
+        let (tell, trust) = watch::channel(None);
+        let (authority, state, look) = (self.authority.clone(), self.state(), self.look);
+        [
+            Worker::new("routes in consul", move |stop| self.keep(trust, stop)),
+            Worker::new("authority of forward-auth", move |stop| {
+                ask(authority, state, look, tell, stop)
+            }),
+        ]
+    }
+
+    async fn keep(
+        self,
+        mut trust: watch::Receiver<Option<Trust>>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let mut following = Following::default();
+        let mut pace = Pace::default();
+        loop {
+            let Some(found) = stop
+                .run_until_cancelled(self.look(&following, &mut trust))
+                .await
+            else {
+                return Ok(());
+            };
+            let kept = match found {
+                Ok(listing) => {
+                    following.answered(listing.index);
+                    let believed = trust.borrow_and_update().clone();
+                    stop.run_until_cancelled(self.correct(&listing, believed, &mut pace))
+                        .await
+                }
+                Err(error) => Some(Err(error)),
+            };
+            match kept {
+                None => return Ok(()),
+                Some(Ok(())) => {}
+                Some(Err(Trouble::Consul(error))) => {
+                    self.state.consul_failed(&error);
+                    let pause = sleep(following.failed());
+                    if stop.run_until_cancelled(pause).await.is_none() {
+                        return Ok(());
+                    }
+                }
+                Some(Err(Trouble::Unwritable(error))) => self.state.unwritable(&error),
+            }
+        }
+    }
+
+    /// What stands there, as soon as there is a reason to look: a change, another authority, or that it is time again.
+    async fn look(
+        &self,
+        following: &Following,
+        trust: &mut watch::Receiver<Option<Trust>>,
+    ) -> Result<Listing, Trouble> {
+        if let Some(after) = following.after() {
+            tokio::select! {
+                listing = self.keys.list(ROOT, Some(after)) => return Ok(listing?),
+                // When nobody asks any more, what is believed stays.
+                Ok(()) = trust.changed() => {}
+                () = sleep(self.look) => {}
+            }
+        }
+        Ok(self.keys.list(ROOT, None).await?)
+    }
+
+    /// Does one transaction of what is to be done: what was changed meanwhile is seen before the next one.
+    async fn correct(
+        &self,
+        listing: &Listing,
+        believed: Option<Trust>,
+        pace: &mut Pace,
+    ) -> Result<(), Trouble> {
+        let believed = believed.or_else(|| Trust::standing(&listing.pairs));
+        let desired = self.routing.objects(believed.as_ref())?;
+        let plan = plan(&desired, &listing.pairs);
+        self.state.foreign(plan.foreign);
+        let Some(first) = plan.transactions.first() else {
+            pace.settled(Instant::now());
+            self.state.settled();
+            return Ok(());
+        };
+        if !pace.is_under_way() {
+            let pause = pace.before(Instant::now());
+            if !pause.is_zero() {
+                sleep(pause).await;
+                return Ok(());
+            }
+            tracing::info!(
+                target: "traefik",
+                transactions = plan.transactions.len(),
+                "the routes in consul are not as they shall be and are written"
+            );
+        }
+        self.keys.apply(first).await?;
+        pace.wrote();
+        self.state.wrote();
+        Ok(())
+    }
+}
+
+/// Why keys are not kept.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Consul(#[from] ConsulError),
+    /// Nothing is written then, and what stands there stays.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+}
+
+/// Asks the authority again and again.
+async fn ask(
+    authority: Arc<dyn Authority>,
+    state: State,
+    look: Duration,
+    tell: watch::Sender<Option<Trust>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        let asked = timeout(PATIENCE, authority.trust());
+        let Some(answer) = stop.run_until_cancelled(asked).await else {
+            return Ok(());
+        };
+        let answer = answer
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("the authority does not answer in time")));
+        state.authority(answer.as_ref().err());
+        let pause = if answer.is_ok() { look } else { look.min(SOON) };
+        if let Ok(trust) = answer {
+            tell.send_if_modified(|known| {
+                let other = known.as_ref() != Some(&trust);
+                *known = Some(trust);
+                other
+            });
+        }
+        if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! From the routes table to what Traefik is told.
+//!
+//! A few routers stand at the entry points: for hosts that are not answered for, for routes that do not count in the limit
+//! per client, for those with a token in their paths, which no log may show, and for everything else. What all requests go through stands there, once, because each router has counters of
+//! its own for each of its middlewares. Under them stands one router for each class of routes that go through the same
+//! ([`classes`]), and two for what no other takes: the gateway's own process, which says what is wrong with the request
+//! (unknown, another method, the service is away), and behind it nobody, 503.
+
+mod chain;
+mod classes;
+mod internal;
+mod methods;
+mod routers;
+mod services;
+mod template;
+#[cfg(test)]
+pub(super) mod tests;
+
+use kit::routes::{Access, RouteInfo};
+
+use super::model::{Address, Dynamic, Object, Unwritable};
+use super::trust::Trust;
+use classes::Routes;
+
+/// Where Traefik asks auth.
+pub const VALIDATE: &str = "/api/auth/validate";
+/// What stands before the path of a request that no router takes.
+pub const UNROUTED: &str = "/internal/gateway/unrouted";
+/// Where answers are that take the place of Traefik's own.
+pub const PROBLEM: &str = "/internal/gateway/problem";
+/// The answer when auth cannot say who is calling, behind [`PROBLEM`].
+pub const AUTH_UNAVAILABLE: &str = "auth-unavailable";
+/// The service that answers for whom nobody answers.
+pub(super) const GATEWAY: &str = crate::own::NAME;
+/// The service that is asked who is calling.
+const AUTH: &str = "auth";
+
+/// What an operator decides of it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Host names answered for; none: any.
+    pub hosts: Vec<String>,
+    /// Requests a second of one client.
+    pub rate_limit: u32,
+    /// Requests in one instant of one client.
+    pub rate_burst: u32,
+    /// Requests of one client at the same time.
+    pub in_flight: u32,
+    /// How many trusted proxies stand before Traefik.
+    pub proxies: u32,
+    /// Traefik's entry point `internal`, as Traefik itself reaches it.
+    pub internal: Address,
+    /// Where forward-auth asks, if not there.
+    pub auth: Option<Address>,
+    /// The most bytes of a body where its route says nothing else.
+    pub body_limit: usize,
+}
+
+/// The routes table, ready to be told to Traefik.
+#[derive(Clone, Debug)]
+pub struct Routing {
+    settings: Settings,
+    classes: Vec<Routes>,
+}
+
+impl Routing {
+    /// Takes the table in.
+    ///
+    /// # Errors
+    /// A path, method, host or service that Traefik cannot be told.
+    pub fn new(settings: Settings, table: &[RouteInfo]) -> Result<Self, Unwritable> {
+        let classes = classes::of(table, settings.body_limit)?;
+        let routing = Self { settings, classes };
+        // Whatever is wrong with the table or the settings is found at the start, and not when it is to be written.
+        let all: Vec<&Routes> = routing.classes.iter().collect();
+        routing.dynamic(&all, None)?.objects()?;
+        Ok(routing)
+    }
+
+    /// Everything that is to stand in Consul. Without `trust` Traefik cannot ask who is calling: only public routes get
+    /// routers then, and the others answer 503.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn objects(&self, trust: Option<&Trust>) -> Result<Vec<Object>, Unwritable> {
+        let asked = |access: Access| access == Access::Public || trust.is_some();
+        let classes = self.classes.iter();
+        let classes: Vec<&Routes> = classes
+            .filter(|routes| asked(routes.class.access))
+            .collect();
+        self.dynamic(&classes, trust)?.objects()
+    }
+
+    fn dynamic(&self, classes: &[&Routes], trust: Option<&Trust>) -> Result<Dynamic, Unwritable> {
+        Ok(Dynamic {
+            certificate: trust.and_then(|trust| trust.certificate.clone()),
+            transports: services::transports(trust),
+            services: services::all(&self.settings, classes, trust)?,
+            middlewares: chain::all(&self.settings, classes, trust)?,
+            routers: routers::all(&self.settings, classes)?,
+        })
+    }
+}
