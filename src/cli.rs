@@ -1,5 +1,7 @@
 //! The command line, as `--help` shows it.
 
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 /// A school's everyday software on hardware the school owns.
@@ -42,6 +44,8 @@ pub enum Command {
     Openapi(Openapi),
     /// Ask a running server whether it is healthy; exit 0 or 1. For containers without a shell.
     Healthcheck(Healthcheck),
+    /// Find out whether this machine can run the full stack: every check with its cure. Exit 1 only when it cannot.
+    Preflight(Preflight),
 }
 
 /// `serve`
@@ -143,8 +147,12 @@ pub enum ConfigCommand {
         #[arg(value_name = "SERVICE")]
         services: Vec<String>,
     },
-    /// Print an environment file with fresh secrets, for `.env`.
-    Init,
+    /// Print the environment file of the full stack with fresh secrets: `config init > .env`.
+    Init {
+        /// Print only what this file does not have yet, to be added to it: `config init --missing .env >> .env`. `-`: standard input.
+        #[arg(long, value_name = "FILE")]
+        missing: Option<PathBuf>,
+    },
 }
 
 /// `openapi`
@@ -161,4 +169,18 @@ pub struct Healthcheck {
     /// Where to ask; without it, the health of the server these settings describe.
     #[arg(value_name = "URL")]
     pub url: Option<String>,
+}
+
+/// `preflight`
+#[derive(Debug, Args)]
+pub struct Preflight {
+    /// The environment file of the stack (default: .env, if it is there).
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Try this image instead of that of the environment file.
+    #[arg(long)]
+    pub image: Option<String>,
+    /// The ports of docker-compose.yml, which publishes more than the Dockge file.
+    #[arg(long)]
+    pub local: bool,
 }

@@ -6,5 +6,6 @@ pub mod commands;
 pub mod control;
 pub mod data_dir;
 pub mod demo;
+pub mod preflight;
 pub mod progress;
 pub mod settings;

@@ -22,10 +22,11 @@ pub const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
 const STORED: [&str; 3] = ["auth", "profile", "posts"];
 
 /// Every section there is, in the order in which `config print` shows them.
-pub const SECTIONS: [Section; 11] = [
+pub const SECTIONS: [Section; 12] = [
     kit::server::SECTION,
     kit::consul::SECTION,
     kit::telemetry::SECTION,
+    kit::trace::SECTION,
     Section {
         name: "compat",
         defaults: COMPAT,
@@ -186,7 +187,11 @@ impl Settings {
             target,
             find("DATABASE_URL").is_some() || find("DATABASE_URL_FILE").is_some(),
         )?;
-        let mut aliases = vec![("SECRET_KEY", "auth.secret_key")];
+        let mut aliases = vec![
+            ("SECRET_KEY", "auth.secret_key"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp.endpoint"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "otlp.headers"),
+        ];
         aliases.extend(
             database
                 .as_ref()

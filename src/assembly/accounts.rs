@@ -66,7 +66,7 @@ async fn admin(
     accounts.make_admin(order).await.map(Json)
 }
 
-/// Opens the accounts where no server runs: the store itself, with its migrations.
+/// Opens the accounts without a control socket: the store itself, with its migrations, beside instances that use it or none.
 ///
 /// # Errors
 /// When the store cannot be opened.
@@ -97,8 +97,7 @@ pub async fn accounts(
         metrics: Metrics::new(),
         data_dir: Some(data.path().to_owned()),
     };
-    // The workers are not started: what the outbox holds is sent by the next server.
-    Ok(Accounts::new(
-        auth::build(plan.auth.clone(), deps).await?.accounts,
-    ))
+    // What the outbox holds is sent by the next server, or by those that run.
+    let accounts = auth::open(plan.auth.clone(), deps).await?;
+    Ok(Accounts::new(accounts))
 }

@@ -2,6 +2,7 @@
 //! say the same thing twice; here a peer is either a service built a few lines above or the HTTP client of the same trait.
 
 mod accounts;
+mod behind;
 mod dead_letters;
 mod orders;
 mod plan;
@@ -25,7 +26,7 @@ use kit::metrics::Metrics;
 use kit::peer::{FetchedTokens, Peer};
 use kit::routes::Direct;
 use kit::server::{App, Edge, Server};
-use kit::service::{Service, Worker};
+use kit::service::{Check, Service, Worker};
 use kit::token::KeyRing;
 use kit::{SharedClock, SharedIds};
 
@@ -125,6 +126,7 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         bus,
         stores: Vec::new(),
     };
+    let behind = parts.behind_traefik(&keys)?;
     let (mut services, mut workers) = (Vec::new(), Vec::new());
     if let Some(bus) = parts.bus.as_ref().filter(|_| parts.plan.owns_bus) {
         workers.extend(bus.workers());
@@ -162,11 +164,12 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
     }
     let (mut applied, mut stream) = (None, None);
     if parts.plan.target.runs("feed") {
-        let posts = match posts {
-            Some(posts) => posts,
+        let (posts, peers) = match posts {
+            Some(posts) => (posts, Vec::new()),
             None => parts.remote_posts()?,
         };
-        let built = parts.feed(posts, roster).await?;
+        let mut built = parts.feed(posts, roster).await?;
+        built.service.checks.extend(peers);
         applied = Some(built.applied);
         let handle = Stream::new(built.rebuilds, built.inspector);
         orders = orders.with(handle.orders());
@@ -179,13 +182,18 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
             backends::lease::forget(store).await?;
         }
     }
+    let mut pages = None;
+    if let Some((service, own)) = behind {
+        services.push(service);
+        pages = Some(own);
+    }
     if parts.plan.target != Target::All {
         parts
             .registry
             .join(&mut services, &parts.plan.consul, parts.plan.server.listen)?;
     }
     workers.extend(parts.registry.workers());
-    let (name, app): (_, App) = if parts.plan.target.runs("gateway") {
+    let (name, app): (_, App) = if parts.plan.target.runs("gateway") && pages.is_none() {
         let identity = match identity {
             Some(identity) => identity,
             None => parts.remote_identity()?,
@@ -196,6 +204,12 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         )
     } else {
         let (name, router) = upstreams::alone(services, &parts.plan, &edge, &mut workers);
+        let router = router.merge(pages.unwrap_or_default());
+        // Traefik can replace headers of an answer and not add what is missing.
+        let router = match parts.registry.agent() {
+            Some(_) => gateway::traefik::hardened(router),
+            None => router,
+        };
         (name, router.into())
     };
     let server = Server::new(name, app, edge);
@@ -325,16 +339,22 @@ impl Parts {
             .context("feed")
     }
 
-    fn remote_posts(&self) -> anyhow::Result<Arc<dyn Posts>> {
+    /// The owner of the posts elsewhere, and how it and auth are reached.
+    fn remote_posts(&self) -> anyhow::Result<(Arc<dyn Posts>, Vec<Check>)> {
         let peers = &self.plan.peers;
         let tokens = FetchedTokens::of(
             self.registry.pool("auth", &peers.auth)?,
             "feed",
             peers.credential.clone(),
             self.clock.clone(),
-        )?;
+        )?
+        .of_settings(setting("peers.auth", &peers.auth), "peers.credential");
+        let issuer = tokens.readiness();
         let posts = self.registry.pool("posts", &peers.posts)?;
-        Ok(Arc::new(HttpPosts::new(Peer::of(posts, Arc::new(tokens))?)))
+        let posts =
+            Peer::of(posts, Arc::new(tokens))?.of_setting(setting("peers.posts", &peers.posts));
+        let checks = vec![issuer, posts.readiness()];
+        Ok((Arc::new(HttpPosts::new(posts)), checks))
     }
 
     fn remote_identity(&self) -> anyhow::Result<Arc<dyn Identity>> {
@@ -362,4 +382,9 @@ impl Parts {
         workers.extend(built.workers);
         Ok(built.app)
     }
+}
+
+/// Where to look when a service that was found there is not reached.
+fn setting(own: &'static str, url: &str) -> &'static str {
+    if url.is_empty() { "consul.address" } else { own }
 }

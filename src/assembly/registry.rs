@@ -23,6 +23,11 @@ impl Registry {
         Ok(Self { consul })
     }
 
+    /// The Consul agent, where there is one.
+    pub(super) fn agent(&self) -> Option<&Consul> {
+        self.consul.as_ref().map(|(agent, _)| agent)
+    }
+
     /// Where this service answers.
     ///
     /// # Errors

@@ -1,8 +1,15 @@
 //! `config print|check|init`.
 
-use kit::ids::{Ids, RandomIds};
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-use super::{Failure, say};
+use anyhow::Context;
+use kit::ids::RandomIds;
+
+use super::{Failure, environment, say};
 use crate::assembly;
 use crate::cli::ConfigCommand;
 use crate::settings::{Settings, Target};
@@ -15,10 +22,7 @@ pub async fn run(command: &ConfigCommand, env: Vec<(String, String)>) -> Result<
     match command {
         ConfigCommand::Print => print(env),
         ConfigCommand::Check { services } => check(services, env),
-        ConfigCommand::Init => {
-            init();
-            Ok(())
-        }
+        ConfigCommand::Init { missing } => init(missing.as_deref()),
     }
 }
 
@@ -55,23 +59,36 @@ fn check(services: &[String], env: Vec<(String, String)>) -> Result<(), Failure>
     Ok(())
 }
 
-fn init() {
+/// Prints the file, or what another one lacks. A file that standard output goes to is made its owner's only, before the first secret
+/// is in it.
+fn init(missing: Option<&Path>) -> Result<(), Failure> {
     let ids = RandomIds::shared(kit::SystemClock::shared());
-    let secret = |ids: &dyn Ids| hex::encode(ids.secret());
-    let feed = secret(&*ids);
-    say("# Settings of schoolyard. Keep this file readable by yourself only: chmod 600 .env");
-    say("# `schoolyard config print` shows every other setting with its default.");
-    say("");
-    say(
-        "# Signs the tokens of everybody who signs in. Every service of one deployment has the same.",
-    );
-    say(format_args!("SECRET_KEY={}", secret(&*ids)));
-    say("");
-    say(
-        "# Only where services run alone: what the feed proves itself to auth with, and what auth knows it by.",
-    );
-    say(format_args!("#SCHOOLYARD_PEERS__CREDENTIAL={feed}"));
-    say(format_args!(
-        "#SCHOOLYARD_AUTH__SERVICE_CREDENTIALS=feed:{feed}"
-    ));
+    let text = match missing {
+        None => environment::fresh(&*ids),
+        Some(path) => environment::missing(&read(path)?, &*ids),
+    };
+    let mut out = std::io::stdout().lock();
+    keep_private(&out)
+        .and_then(|()| out.write_all(text.as_bytes()))
+        .and_then(|()| out.flush())
+        .context("the settings cannot be written")
+        .map_err(Failure::Run)
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.with_context(|| format!("{} cannot be read", path.display()))
+        .map_err(Failure::Run)
+}
+
+fn keep_private(out: &impl AsFd) -> std::io::Result<()> {
+    let file = File::from(out.as_fd().try_clone_to_owned()?);
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
 }

@@ -3,9 +3,11 @@
 pub mod admin;
 pub mod config;
 pub mod dlq;
+pub mod environment;
 pub mod feed;
 pub mod healthcheck;
 pub mod openapi;
+pub mod preflight;
 pub mod serve;
 
 use std::fmt;
@@ -125,6 +127,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Config(command) => config::run(&command, env).await,
         Command::Openapi(command) => openapi::run(&command),
         Command::Healthcheck(command) => healthcheck::run(&command, env).await,
+        Command::Preflight(command) => preflight::run(&command),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `serve`: everything in one process, or the named services.
 
+mod starting;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -10,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, say};
-use crate::assembly::{self, Assembly, Host, Plan};
+use crate::assembly::{Assembly, Plan};
 use crate::cli::Serve;
 use crate::data_dir::DataDir;
 use crate::settings::{Settings, SettingsError, Target};
@@ -32,6 +34,7 @@ pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Fail
     let _log = kit::telemetry::init(log.format, &log.filter)
         .map_err(|error| SettingsError::unfit("log.filter", error.to_string()))?;
     let plan = Plan::of(&settings, &target)?;
+    let traces = traces(&settings, &target)?;
     let data = (target == Target::All)
         .then(|| DataDir::lock(&settings.data))
         .transpose()?;
@@ -40,7 +43,12 @@ pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Fail
         Some(address) => Some(listen("server.metrics_listen", address).await?),
         None => None,
     };
-    let mut assembly = assembly::build(plan, data.as_ref(), Host::system()).await?;
+    let shutdown = kit::shutdown::on_signals().into();
+    let built = starting::build(&plan, data.as_ref(), listener, &shutdown).await?;
+    let Some((mut assembly, listener)) = built else {
+        return Ok(());
+    };
+    assembly.workers.extend(traces);
     if let (Some(listener), Some((_, router))) = (own_metrics, assembly.metrics.take()) {
         assembly.workers.push(metrics_worker(listener, router));
     }
@@ -62,13 +70,29 @@ pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Fail
         .context("the listener has no address")?;
     let seed = command.demo.then_some(command.seed);
     announce(address, &assembly, data.as_ref(), seed, &target).await?;
-    let (soft, hard) = kit::shutdown::on_signals();
     let Assembly {
         server, workers, ..
     } = assembly;
     Ok(server
-        .run_with(listener, doors, workers, (soft, hard))
+        .run_with(listener, doors, workers, shutdown)
         .await?)
+}
+
+/// What tells traces to a collector, where one is named.
+fn traces(settings: &Settings, target: &Target) -> Result<Option<Worker>, SettingsError> {
+    let shown = match target {
+        Target::All => "schoolyard".to_owned(),
+        Target::Only(names) => names.join("+"),
+    };
+    let clock = kit::SystemClock::shared();
+    let ids = kit::RandomIds::shared(clock.clone());
+    let config = settings.section("otlp")?;
+    kit::trace::start(&config, &shown, clock, ids).map_err(|error| {
+        // it begins with the setting
+        let said = error.to_string();
+        let (name, what) = said.split_once(": ").unwrap_or(("otlp", &said));
+        SettingsError::unfit(name, what)
+    })
 }
 
 async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener, SettingsError> {

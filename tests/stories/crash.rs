@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::process::{Running, finish, schoolyard};
-use crate::support::{Person, School};
+use crate::support::{Person, School, all_posts, titles_by_id, whole_stream};
 
 const ROUNDS: usize = 20;
 const CLIENTS: usize = 32;
@@ -90,52 +90,6 @@ async fn client(person: Person, name: String, known: Shared, done: Arc<AtomicUsi
     }
 }
 
-/// Every post the owner has, newest first.
-async fn all(person: &Person, path: &str) -> Vec<Value> {
-    let (mut items, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = person
-            .get(&format!("{path}?limit=100&cursor={cursor}"))
-            .await
-            .expect(200)
-            .json();
-        items.extend(page["items"].as_array().unwrap().iter().cloned());
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = next.to_owned(),
-            None => return items,
-        }
-    }
-}
-
-/// The whole stream by cursor. The first page has no cursor.
-async fn whole_stream(person: &Person) -> Vec<Value> {
-    let mut page = person
-        .get("/api/activity-stream?limit=100")
-        .await
-        .expect(200)
-        .json();
-    let mut items = Vec::new();
-    loop {
-        items.extend(page["items"].as_array().unwrap().iter().cloned());
-        let Some(next) = page["next_cursor"].as_str() else {
-            return items;
-        };
-        page = person
-            .get(&format!("/api/activity-stream?limit=100&cursor={next}"))
-            .await
-            .expect(200)
-            .json();
-    }
-}
-
-fn titles_by_id(posts: &[Value], id: &str) -> Vec<(String, String)> {
-    let text = |post: &Value, name: &str| post[name].as_str().unwrap().to_owned();
-    posts
-        .iter()
-        .map(|post| (text(post, id), text(post, "title")))
-        .collect()
-}
-
 /// Settles what was open when the server died, then compares.
 async fn check(person: &Person, known: &Shared) {
     let open = std::mem::take(&mut known.lock().unwrap().open);
@@ -150,7 +104,7 @@ async fn check(person: &Person, known: &Shared) {
             .to_owned();
         known.lock().unwrap().acknowledged.insert(id, Some(title));
     }
-    let posts = all(person, "/api/posts").await;
+    let posts = all_posts(person).await;
     let stored: BTreeMap<String, String> = titles_by_id(&posts, "id").into_iter().collect();
     assert_eq!(stored.len(), posts.len(), "a post is listed twice");
     {

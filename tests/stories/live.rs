@@ -221,3 +221,9 @@ async fn a_thousand_open_streams_cost_less_than_50_mb_and_all_are_told() {
 async fn what_a_reader_may_see_is_pushed_once_and_in_order_on_real_servers() {
     story(Topology::Servers).await;
 }
+
+#[cfg(feature = "real-tests")]
+#[tokio::test]
+async fn what_a_reader_may_see_is_pushed_once_and_in_order_through_traefik_on_real_servers() {
+    story(Topology::Traefik).await;
+}

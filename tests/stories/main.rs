@@ -10,6 +10,8 @@ mod crash;
 mod dead_letters;
 mod events;
 mod feed_commands;
+#[cfg(feature = "real-tests")]
+mod full;
 mod live;
 mod races;
 mod rebuild;
@@ -17,4 +19,6 @@ mod spoof;
 mod stream;
 mod support;
 mod topologies;
+#[cfg(feature = "real-tests")]
+mod traefik;
 mod walk;

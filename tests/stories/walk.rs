@@ -333,3 +333,9 @@ async fn without_the_compatibility_switch_nobody_reads_without_a_token() {
 async fn the_civildiy_walk_on_real_servers() {
     walk(Topology::Servers).await;
 }
+
+#[cfg(feature = "real-tests")]
+#[tokio::test]
+async fn the_civildiy_walk_through_traefik_on_real_servers() {
+    walk(Topology::Traefik).await;
+}

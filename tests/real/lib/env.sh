@@ -2,7 +2,8 @@
 # The settings of every service of the full stack, in one place: lines NAME=VALUE. Reads run; sourced by up and as.
 
 at() { echo "127.0.0.1:$(cat "$run/$1/port")"; }
-first_of() { echo "http://127.0.0.1:$(cat "$run/services/$1-1/port")"; }
+# Traefik's entry point for itself, where start puts it.
+internal_of_traefik() { echo "https://127.0.0.1:$(($(cat "$run/traefik/port") + 3))"; }
 
 # service_env SERVICE: what all of its instances are told.
 service_env() {
@@ -22,8 +23,8 @@ service_env() {
     case $1 in
     auth)
         setting SCHOOLYARD_AUTH__STORE "postgres://auth:$(of postgres.auth)@$(at postgres)/auth"
-        # Several of them tell one another of sessions that ended, and count failed logins together.
-        setting SCHOOLYARD_AUTH__REDIS "redis://auth:$(of redis.auth)@$(at redis)"
+        # By this several instances, and commands beside them, tell one another what has changed.
+        setting SCHOOLYARD_AUTH__REDIS "redis://auth:$(of redis.auth)@$(at redis)/0?prefix=auth:"
         setting SCHOOLYARD_AUTH__SERVICE_CREDENTIALS "feed:$(of credential.feed)"
         ;;
     profile) setting SCHOOLYARD_PROFILE__STORE "postgres://profile:$(of postgres.profile)@$(at postgres)/profile" ;;
@@ -31,10 +32,7 @@ service_env() {
     feed)
         setting SCHOOLYARD_PEERS__CREDENTIAL_FILE "$(secret credential.feed)"
         ;;
-    gateway)
-        local peer
-        for peer in auth profile posts feed; do setting "SCHOOLYARD_PEERS__${peer^^}" "$(first_of "$peer")"; done
-        ;;
+    gateway) setting SCHOOLYARD_GATEWAY__TRAEFIK_INTERNAL "$(internal_of_traefik)" ;;
     esac
 }
 

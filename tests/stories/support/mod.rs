@@ -1,5 +1,7 @@
 //! What the stories share.
 
+#[cfg(feature = "real-tests")]
+mod door;
 mod live;
 mod person;
 pub mod process;
@@ -7,6 +9,9 @@ mod raw;
 mod school;
 #[cfg(feature = "real-tests")]
 mod servers;
+#[cfg(feature = "real-tests")]
+mod stack;
+mod whole;
 
 pub use live::{Live, Seen};
 pub use person::{Answer, Person, titles};
@@ -14,3 +19,6 @@ pub use raw::raw;
 pub use school::{School, Topology};
 #[cfg(feature = "real-tests")]
 pub use servers::Servers;
+#[cfg(feature = "real-tests")]
+pub use stack::Stack;
+pub use whole::{all_posts, titles_by_id, whole_stream};

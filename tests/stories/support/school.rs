@@ -31,6 +31,9 @@ pub enum Topology {
     /// The same on real servers: PostgreSQL, MongoDB, Kafka.
     #[cfg(feature = "real-tests")]
     Servers,
+    /// The same behind real Traefik, found in real Consul.
+    #[cfg(feature = "real-tests")]
+    Traefik,
 }
 
 const SECRET: &str = "a secret of the stories, 32 bytes or more";
@@ -45,6 +48,8 @@ type Depth = Box<dyn Fn() -> BoxFuture<'static, i64> + Send + Sync>;
 pub struct School {
     pub clock: MockClock,
     bases: BTreeMap<&'static str, String>,
+    /// Where people come in.
+    front: String,
     accounts: Accounts,
     followed: Progress,
     applied: feed::Applied,
@@ -54,6 +59,8 @@ pub struct School {
     admin: Person,
     stop: CancellationToken,
     running: Vec<JoinHandle<anyhow::Result<()>>>,
+    #[cfg(feature = "real-tests")]
+    _door: Option<super::door::Door>,
     _folder: TempDir,
 }
 
@@ -74,8 +81,8 @@ impl School {
     pub async fn with(topology: Topology, more: &[(&str, &str)]) -> Self {
         let mut builder = Builder::new(more).await;
         #[cfg(feature = "real-tests")]
-        if topology == Topology::Servers {
-            builder.on_servers().await;
+        if matches!(topology, Topology::Servers | Topology::Traefik) {
+            builder.on_servers(topology).await;
         }
         if topology == Topology::Together {
             builder.add("gateway", Target::All).await;
@@ -90,7 +97,7 @@ impl School {
     }
 
     pub fn base(&self) -> &str {
-        &self.bases["gateway"]
+        &self.front
     }
 
     /// The address of a service's own listener.
@@ -251,8 +258,32 @@ struct Builder {
     outboxes: Vec<Depth>,
     /// Each opens the bus for itself.
     own_bus: bool,
+    #[cfg(feature = "real-tests")]
+    door: Option<super::door::Door>,
     stop: CancellationToken,
     running: Vec<JoinHandle<anyhow::Result<()>>>,
+}
+
+/// What is the same wherever the services run.
+pub fn common_settings() -> Vec<(&'static str, String)> {
+    vec![
+        ("SECRET_KEY", SECRET.to_owned()),
+        ("SCHOOLYARD_PEERS__CREDENTIAL", CREDENTIAL.to_owned()),
+        (
+            "SCHOOLYARD_AUTH__SERVICE_CREDENTIALS",
+            format!("feed:{CREDENTIAL}"),
+        ),
+        // A service that runs alone believes its gateway about where a request comes from.
+        (
+            "SCHOOLYARD_GATEWAY__TRUSTED_PROXIES",
+            "127.0.0.1".to_owned(),
+        ),
+        // The races and loads of the stories come from one address; the limits have tests of their own.
+        ("SCHOOLYARD_AUTH__REGISTERS_PER_MINUTE", "0".to_owned()),
+        ("SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE", "0".to_owned()),
+        ("SCHOOLYARD_GATEWAY__RATE_LIMIT", "100000".to_owned()),
+        ("SCHOOLYARD_GATEWAY__RATE_BURST", "100000".to_owned()),
+    ]
 }
 
 impl Builder {
@@ -270,7 +301,6 @@ impl Builder {
         let path = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
         let mut env: Vec<(String, String)> = [
             ("SCHOOLYARD_DATA", folder.path().display().to_string()),
-            ("SECRET_KEY", SECRET.to_owned()),
             ("SCHOOLYARD_AUTH__STORE", path("auth.db")),
             ("SCHOOLYARD_PROFILE__STORE", path("profile.db")),
             ("SCHOOLYARD_POSTS__STORE", path("posts.db")),
@@ -279,23 +309,9 @@ impl Builder {
             ("SCHOOLYARD_PEERS__PROFILE", bases["profile"].clone()),
             ("SCHOOLYARD_PEERS__POSTS", bases["posts"].clone()),
             ("SCHOOLYARD_PEERS__FEED", bases["feed"].clone()),
-            ("SCHOOLYARD_PEERS__CREDENTIAL", CREDENTIAL.to_owned()),
-            (
-                "SCHOOLYARD_AUTH__SERVICE_CREDENTIALS",
-                format!("feed:{CREDENTIAL}"),
-            ),
-            // A service that runs alone believes its gateway about where a request comes from.
-            (
-                "SCHOOLYARD_GATEWAY__TRUSTED_PROXIES",
-                "127.0.0.1".to_owned(),
-            ),
-            // The races and loads of the stories come from one address; the limits have tests of their own.
-            ("SCHOOLYARD_AUTH__REGISTERS_PER_MINUTE", "0".to_owned()),
-            ("SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE", "0".to_owned()),
-            ("SCHOOLYARD_GATEWAY__RATE_LIMIT", "100000".to_owned()),
-            ("SCHOOLYARD_GATEWAY__RATE_BURST", "100000".to_owned()),
         ]
         .into_iter()
+        .chain(common_settings())
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
         env.extend(
@@ -315,16 +331,25 @@ impl Builder {
             stream: None,
             outboxes: Vec::new(),
             own_bus: false,
+            #[cfg(feature = "real-tests")]
+            door: None,
             stop: CancellationToken::new(),
             running: Vec::new(),
         }
     }
 
-    /// Names stores and bus on the real servers.
+    /// Names stores and bus on the real servers, and lets the services find one another in Consul.
     #[cfg(feature = "real-tests")]
-    async fn on_servers(&mut self) {
+    async fn on_servers(&mut self, topology: Topology) {
         use backends::outbox::Outbox as _;
         let servers = super::Servers::fresh().await;
+        if topology == Topology::Traefik {
+            self.door = Some(super::door::Door::open(servers.story()).await);
+            let is_address = |name: &str| {
+                name.starts_with("SCHOOLYARD_PEERS__") && name != "SCHOOLYARD_PEERS__CREDENTIAL"
+            };
+            self.env.retain(|(name, _)| !is_address(name));
+        }
         for (name, value) in servers.settings() {
             self.env.retain(|(known, _)| known != name);
             self.env.push((name.to_owned(), value));
@@ -341,9 +366,23 @@ impl Builder {
         }));
     }
 
+    /// The settings of one service.
+    fn env_of(&self, service: &str) -> Vec<(String, String)> {
+        let mut env = self.env.clone();
+        #[cfg(feature = "real-tests")]
+        if let Some(door) = &self.door {
+            let own = door.settings(service).into_iter();
+            env.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        }
+        // A service is known to others by where it listens.
+        let listen = self.bases[service].trim_start_matches("http://");
+        env.push(("SCHOOLYARD_SERVER__LISTEN".to_owned(), listen.to_owned()));
+        env
+    }
+
     /// Builds what this target runs and lets it listen where `service` was promised.
     async fn add(&mut self, service: &'static str, target: Target) {
-        let settings = Settings::load(self.env.clone(), &target, false).unwrap();
+        let settings = Settings::load(self.env_of(service), &target, false).unwrap();
         let mut plan = Plan::of(&settings, &target).unwrap();
         // Many sign in; what a hash costs has its own tests and measurements.
         plan.auth.unsafe_bcrypt_cost = Some(4);
@@ -391,12 +430,19 @@ impl Builder {
             password: School::PASSWORD.to_owned(),
         };
         accounts.make_admin(admin).await.unwrap();
-        let admin = Person::nobody(&self.bases["gateway"])
+        let mut front = self.bases["gateway"].clone();
+        #[cfg(feature = "real-tests")]
+        if let Some(door) = &self.door {
+            door.leads_to(&super::stack::SERVICES).await;
+            front = door.web();
+        }
+        let admin = Person::nobody(&front)
             .login("office", School::PASSWORD)
             .await;
         let school = School {
             clock: self.clock,
             bases: self.bases,
+            front,
             accounts,
             followed: self.followed.expect("profile runs somewhere"),
             applied: self.applied.expect("the feed runs somewhere"),
@@ -406,6 +452,8 @@ impl Builder {
             admin,
             stop: self.stop,
             running: self.running,
+            #[cfg(feature = "real-tests")]
+            _door: self.door,
             _folder: self.folder,
         };
         // From here on pages come from the feed, not from its fallback.

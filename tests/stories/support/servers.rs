@@ -37,6 +37,11 @@ impl Servers {
         servers
     }
 
+    /// What is this story's own is called so.
+    pub fn story(&self) -> &str {
+        &self.story
+    }
+
     fn port(&self, server: &str) -> String {
         let file = self.run.join(server).join("port");
         let port = std::fs::read_to_string(&file)

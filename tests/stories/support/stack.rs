@@ -1,0 +1,117 @@
+//! Every service as a process of its own behind a Traefik of the story's own, for what only processes can show: that one is
+//! gone, and what each of them writes into its log.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use tokio::process::Child;
+
+use super::door::{Door, lines};
+use super::process::{finish, schoolyard};
+use super::school::common_settings;
+use super::{Person, School, Servers};
+
+pub const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
+
+/// A running stack.
+pub struct Stack {
+    pub door: Door,
+    settings: Vec<(String, String)>,
+    ports: BTreeMap<&'static str, u16>,
+    running: BTreeMap<&'static str, Child>,
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Everything, one instance of each, with an administrator `office`.
+    pub async fn start() -> Self {
+        let servers = Servers::fresh().await;
+        let door = Door::open(servers.story()).await;
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = common_settings();
+        settings.extend(servers.settings());
+        settings.push(("SCHOOLYARD_LOG__FORMAT", "json".to_owned()));
+        let settings = settings
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        let mut stack = Self {
+            door,
+            settings: settings.collect(),
+            ports: SERVICES.map(|service| (service, free_port())).into(),
+            running: BTreeMap::new(),
+            folder,
+        };
+        let create = ["admin", "create", "--email", "office@school.example"];
+        let admin = schoolyard(stack.folder.path(), &create, &stack.settings_of("auth"));
+        let made = finish(admin, School::PASSWORD).await;
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        for service in SERVICES {
+            stack.run(service);
+        }
+        stack.door.leads_to(&SERVICES).await;
+        stack
+    }
+
+    fn settings_of(&self, service: &'static str) -> Vec<(&str, &str)> {
+        let known = self.settings.iter();
+        known
+            .filter(|(name, _)| service == "auth" || !name.contains("SERVICE_CREDENTIALS"))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
+    }
+
+    /// Starts the instance of a service.
+    pub fn run(&mut self, service: &'static str) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log(service))
+            .unwrap();
+        let listen = format!("127.0.0.1:{}", self.ports[service]);
+        let mut command = schoolyard(
+            self.folder.path(),
+            &["serve", service],
+            &self.settings_of(service),
+        );
+        let child = command
+            .envs(self.door.settings(service))
+            .env("SCHOOLYARD_SERVER__LISTEN", listen)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        self.running.insert(service, child);
+    }
+
+    /// `kill -9`.
+    pub async fn kill(&mut self, service: &str) {
+        let mut child = self.running.remove(service).expect("it runs");
+        child.kill().await.expect("it is killed");
+    }
+
+    pub fn nobody(&self) -> Person {
+        Person::nobody(&self.door.web())
+    }
+
+    pub async fn admin(&self) -> Person {
+        self.nobody().login("office@school.example", School::PASSWORD).await
+    }
+
+    fn log(&self, service: &str) -> PathBuf {
+        self.folder.path().join(format!("{service}.log"))
+    }
+
+    /// The lines of a service's log that have this in them, when the first is there.
+    pub async fn logged(&self, service: &str, text: &str) -> Vec<String> {
+        lines(&self.log(service), text).await
+    }
+}
+
+/// A port that nobody listens on at the moment: an instance is known by its port before it listens.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
+    listener.local_addr().expect("it has one").port()
+}
