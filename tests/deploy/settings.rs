@@ -1,0 +1,128 @@
+//! Every name of `.env`, and what each service is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schoolyard::assembly::Plan;
+use schoolyard::commands::environment::{self, GROUPS, Kind};
+use schoolyard::settings::{SERVICES, Settings, Target};
+use serde_json::Value;
+
+use crate::files::{DOCKGE, LOCAL, Otherwise, bash, filled, services, strings, text, variables};
+
+#[test]
+fn env_example_is_what_the_program_shows() {
+    let wanted = environment::example();
+    assert!(
+        text(".env.example") == wanted,
+        ".env.example is not up to date; it must be:\n{wanted}"
+    );
+}
+
+#[test]
+fn the_compose_files_take_exactly_the_names_that_config_init_gives() {
+    let given: BTreeMap<&str, Kind> = GROUPS
+        .iter()
+        .flat_map(|group| group.names.iter().copied())
+        .collect();
+    let local = variables(LOCAL);
+    let taken: BTreeSet<_> = local.keys().map(String::as_str).collect();
+    // Docker reads this one itself; the profiles test holds what it may say. A password is also hashed in another name.
+    let mut wanted: BTreeSet<_> = given.keys().copied().collect();
+    wanted.remove("COMPOSE_PROFILES");
+    assert_eq!(taken, wanted);
+    for (name, otherwise) in variables(DOCKGE).into_iter().chain(local) {
+        let expected = match given[&name[..]] {
+            Kind::Choice(value) => Otherwise::Default(value.to_owned()),
+            _ => Otherwise::Refused,
+        };
+        assert_eq!(otherwise, BTreeSet::from([expected]), "{name}");
+        assert!(
+            name.starts_with("SY_"),
+            "{name} may be another stack's in Dockge's global.env"
+        );
+    }
+}
+
+#[test]
+fn every_service_of_the_routes_table_has_a_container() {
+    for path in [DOCKGE, LOCAL] {
+        let file = filled(path);
+        let serving: BTreeSet<String> = services(&file)
+            .iter()
+            .filter(|(_, service)| strings(&service["command"]).first() == Some(&"serve"))
+            .map(|(name, service)| {
+                assert_eq!(strings(&service["command"]), ["serve", name], "{name}");
+                name.clone()
+            })
+            .collect();
+        let mut wanted: BTreeSet<String> = schoolyard::assembly::upstreams::SERVICES
+            .map(str::to_owned)
+            .into();
+        wanted.insert("gateway".to_owned());
+        assert_eq!(serving, wanted);
+        assert_eq!(serving, SERVICES.map(str::to_owned).into());
+    }
+}
+
+fn environment_of(file: &Value, service: &str) -> Vec<(String, String)> {
+    let environment = file["services"][service]["environment"]
+        .as_object()
+        .unwrap();
+    environment
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_service_takes_its_settings_and_knows_where_to_store() {
+    let file = filled(DOCKGE);
+    for service in SERVICES {
+        let target = Target::of(&[service.to_owned()]).unwrap();
+        let settings = Settings::load(environment_of(&file, service), &target, false)
+            .unwrap_or_else(|error| panic!("{service}: {error}"));
+        let plan =
+            Plan::of(&settings, &target).unwrap_or_else(|error| panic!("{service}: {error}"));
+        assert_eq!(plan.server.listen.port(), 5000, "{service}");
+        assert!(!plan.consul.address.is_empty(), "{service}");
+    }
+}
+
+#[test]
+fn every_service_is_told_what_it_is_told_on_the_real_servers() {
+    // Set by the image, and by the profile of Consul.
+    let elsewhere = ["SCHOOLYARD_DATA", "SCHOOLYARD_SERVER__SHUTDOWN_DELAY"];
+    let file = filled(DOCKGE);
+    for service in SERVICES {
+        let told = bash(&format!(
+            "run=/run; . tests/real/lib/env.sh; secret() {{ echo x; }}; of() {{ echo x; }}; at() {{ echo x:1; }}; first_of() {{ echo x; }}
+             service_env {service} | cut -d= -f1"
+        ));
+        let here: BTreeSet<_> = environment_of(&file, service)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        for name in told.lines().map(|name| name.trim_end_matches("_FILE")) {
+            assert!(
+                here.contains(name) || elsewhere.contains(&name),
+                "{service} is not told {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_credential_that_a_service_shows_is_one_that_auth_knows() {
+    let file = filled(DOCKGE);
+    let known = environment_of(&file, "auth")
+        .into_iter()
+        .find(|(name, _)| name == "SCHOOLYARD_AUTH__SERVICE_CREDENTIALS")
+        .unwrap()
+        .1;
+    let shown = environment_of(&file, "feed")
+        .into_iter()
+        .find(|(name, _)| name == "SCHOOLYARD_PEERS__CREDENTIAL")
+        .unwrap()
+        .1;
+    assert_eq!(known, format!("feed:{shown}"));
+}
