@@ -34,6 +34,9 @@ impl Stack {
         let mut settings = common_settings();
         settings.extend(servers.settings());
         settings.push(("SCHOOLYARD_LOG__FORMAT", "json".to_owned()));
+        // That auth lets somebody pass is said at debug only.
+        let filter = "info,request=debug".to_owned();
+        settings.push(("SCHOOLYARD_LOG__FILTER", filter));
         let settings = settings
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value));
