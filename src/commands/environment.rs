@@ -72,8 +72,8 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        says: "Behind a reverse proxy of your own: its address or network as Traefik sees it, in quotes and with commas between\n\
-               several (\"192.168.1.2/32\"), and how many there are. SY_INSIDE is where Docker puts containers.",
+        says: "Behind a reverse proxy of your own: its address or network as Traefik sees it (192.168.1.2/32), with commas between\n\
+               several, and how many there are. SY_INSIDE is where Docker puts containers.",
         names: &[
             ("SY_TRUSTED_PROXIES", Choice("")),
             ("SY_PROXIES", Choice("0")),

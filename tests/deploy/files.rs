@@ -39,7 +39,7 @@ pub fn filled(path: &str) -> Value {
     let mut file = raw(path);
     let env = fresh();
     each_text(&mut file, &mut |text| {
-        *text = interpolate(text, &env, &mut BTreeMap::new())
+        *text = interpolate(text, &env, &mut BTreeMap::new());
     });
     file
 }

@@ -142,6 +142,18 @@ fn memory_is_set_by_value_and_below_the_limit() {
 }
 
 #[test]
+fn preflight_asks_for_the_memory_that_the_limits_add_up_to() {
+    let file = filled(DOCKGE);
+    let serving = services(&file)
+        .values()
+        .filter(|service| service.get("profiles").is_none());
+    let sum: u64 = serving
+        .map(|service| bytes(service["mem_limit"].as_str().unwrap()))
+        .sum();
+    assert_eq!(sum >> 20, schoolyard::preflight::LIMITS_MIB);
+}
+
+#[test]
 fn whatever_stands_in_the_environment_of_a_container_is_text() {
     // A bare number or `true` would be a type of YAML's, and `on` would become true.
     for path in [DOCKGE, LOCAL] {

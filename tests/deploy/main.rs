@@ -9,3 +9,4 @@ mod rights;
 mod settings;
 mod shape;
 mod traefik;
+mod watching;

@@ -126,3 +126,54 @@ fn a_credential_that_a_service_shows_is_one_that_auth_knows() {
         .1;
     assert_eq!(known, format!("feed:{shown}"));
 }
+
+fn init(args: &[&str], out: std::process::Stdio) -> std::process::Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_schoolyard"));
+    command
+        .args(["config", "init"])
+        .args(args)
+        .env_clear()
+        .stdout(out);
+    command.spawn().unwrap().wait_with_output().unwrap()
+}
+
+#[test]
+fn a_file_that_config_init_is_sent_to_is_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".env");
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+        .unwrap();
+    assert!(init(&[], file.into()).status.success());
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+
+    // After an update, the same command twice adds what is new once.
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let before: String = whole
+        .lines()
+        .filter(|line| !line.starts_with("SY_KAFKA_FEED="))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    std::fs::write(&path, &before).unwrap();
+    for _ in 0..2 {
+        let added = init(
+            &["--missing", path.to_str().unwrap()],
+            std::process::Stdio::piped(),
+        );
+        let text =
+            std::fs::read_to_string(&path).unwrap() + &String::from_utf8(added.stdout).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let now = std::fs::read_to_string(&path).unwrap();
+    assert!(now.starts_with(&before));
+    assert_eq!(now.matches("SY_KAFKA_FEED=").count(), 1);
+    assert_eq!(
+        crate::files::pairs(&now).keys().collect::<Vec<_>>(),
+        crate::files::pairs(&whole).keys().collect::<Vec<_>>()
+    );
+}

@@ -96,7 +96,7 @@ async fn metrics_of_a_running_program() -> BTreeMap<String, BTreeSet<String>> {
             break address.split(' ').next().unwrap().to_owned();
         }
     };
-    let client = reqwest::Client::new();
+    let client = kit::peer::client().unwrap();
     client
         .get(format!("{base}/api/services/status"))
         .send()
