@@ -39,12 +39,7 @@ pub enum MiddlewareKind {
     /// Who does not answer is left alone for a while.
     Breaker(Breaker),
     /// Another instance is asked when one cannot be reached.
-    Retry {
-        /// How often in all.
-        attempts: u32,
-        /// The wait before the second.
-        interval: Duration,
-    },
+    Retry(Retry),
     /// Something is put before the path.
     AddPrefix(PathText),
     /// Another path in the place of the request's.
@@ -115,6 +110,19 @@ pub struct Buffering {
     pub largest: std::num::NonZeroU64,
 }
 
+/// Another instance is asked when one cannot be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How often in all.
+    pub attempts: u32,
+    /// The wait before the second; it grows to twice as much.
+    pub interval: Duration,
+    /// After this long nobody else is asked.
+    pub timeout: Duration,
+    /// With these answers as well, where the method may be repeated (RFC 9110 9.2.2).
+    pub statuses: Vec<Statuses>,
+}
+
 /// Who does not answer is left alone for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
@@ -181,10 +189,7 @@ impl Middleware {
                 leaves.put("buffering/maxRequestBodyBytes", buffering.largest);
             }
             MiddlewareKind::Breaker(breaker) => breaker.put(&mut leaves),
-            MiddlewareKind::Retry { attempts, interval } => {
-                leaves.put("retry/attempts", attempts);
-                leaves.put("retry/initialInterval", interval);
-            }
+            MiddlewareKind::Retry(retry) => retry.put(&mut leaves)?,
             MiddlewareKind::AddPrefix(prefix) => leaves.put("addPrefix/prefix", prefix.as_str()),
             MiddlewareKind::ReplacePath(path) => leaves.put("replacePath/path", path.as_str()),
         }
@@ -239,6 +244,16 @@ impl ForwardAuth {
             leaves.put("forwardAuth/tls/ca", authority.as_str());
         }
         Ok(())
+    }
+}
+
+impl Retry {
+    fn put(&self, leaves: &mut Leaves) -> Result<(), Unwritable> {
+        leaves.put("retry/attempts", self.attempts);
+        leaves.put("retry/initialInterval", self.interval);
+        leaves.put("retry/timeout", self.timeout);
+        let statuses: Vec<_> = self.statuses.iter().map(ToString::to_string).collect();
+        leaves.list("retry/status", statuses.iter().map(String::as_str))
     }
 }
 

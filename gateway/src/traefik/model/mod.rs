@@ -13,7 +13,8 @@ mod value;
 
 pub use grammar::check;
 pub use middleware::{
-    Breaker, Buffering, Errors, ForwardAuth, Middleware, MiddlewareKind, Page, RateLimit, Source,
+    Breaker, Buffering, Errors, ForwardAuth, Middleware, MiddlewareKind, Page, RateLimit, Retry,
+    Source,
 };
 pub use name::{Name, Reference};
 pub use object::{Dynamic, Guards, Kind, Object, ROOT, id_of};
