@@ -7,7 +7,9 @@ use schoolyard::commands::environment::{self, GROUPS, Kind};
 use schoolyard::settings::{SERVICES, Settings, Target};
 use serde_json::Value;
 
-use crate::files::{DOCKGE, LOCAL, Otherwise, bash, filled, services, strings, text, variables};
+use crate::files::{
+    DOCKGE, LOCAL, Otherwise, bash, content, filled, services, strings, text, variables,
+};
 
 #[test]
 fn env_example_is_what_the_program_shows() {
@@ -125,6 +127,85 @@ fn a_credential_that_a_service_shows_is_one_that_auth_knows() {
         .unwrap()
         .1;
     assert_eq!(known, format!("feed:{shown}"));
+}
+
+/// Who a server is told of with which password: the line of an inline config that says both.
+fn grants(file: &Value, scheme: &str, user: &str, password: &str) -> bool {
+    let (config, line) = match scheme {
+        "postgres" => ("postgres-rights", format!("ALTER ROLE {user} LOGIN")),
+        "mongodb" => ("mongodb-rights", "const rights".to_owned()),
+        "redis" => ("redis-users", format!("user {user} on")),
+        "kafka" => ("kafka-server", format!("user_{user}=\"{password}\"")),
+        _ => return false,
+    };
+    let said = content(file, config);
+    said.lines()
+        .any(|there| there.contains(&line) && there.contains(password))
+}
+
+#[test]
+fn every_address_a_service_is_told_is_a_server_it_waits_for_reaches_and_may_enter() {
+    let file = filled(DOCKGE);
+    let images = [
+        ("postgres", "postgres:"),
+        ("mongodb", "mongo:"),
+        ("redis", "redis:"),
+        ("kafka", "apache/kafka:"),
+        ("http", "hashicorp/consul:"),
+    ];
+    let networks = |name: &str| {
+        strings(&file["services"][name]["networks"])
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+    };
+    let mut stores = 0;
+    for service in SERVICES {
+        let mut needed = BTreeSet::new();
+        for (name, value) in environment_of(&file, service) {
+            let Some((scheme, rest)) = value.split_once("://") else {
+                continue;
+            };
+            if name == "SCHOOLYARD_GATEWAY__TRAEFIK_INTERNAL" {
+                continue; // Traefik's own loopback; the test of Traefik holds it.
+            }
+            let (identity, address) = rest.rsplit_once('@').unwrap_or(("", rest));
+            let host = address.split([':', '/']).next().unwrap();
+            let there = services(&file)
+                .get(host)
+                .unwrap_or_else(|| panic!("{service}: {name} names {host}, which is no container"));
+            let image = images
+                .iter()
+                .find(|(known, _)| *known == scheme)
+                .unwrap_or_else(|| panic!("{service}: {name} is {scheme}:"));
+            assert!(
+                there["image"].as_str().unwrap().starts_with(image.1),
+                "{service}: {name} finds {} at {host}",
+                there["image"]
+            );
+            assert!(
+                !networks(service).is_disjoint(&networks(host)),
+                "{service} does not reach {host}"
+            );
+            if let Some((user, password)) = identity.split_once(':') {
+                assert_eq!(user, service, "{name}");
+                assert!(
+                    grants(&file, scheme, user, password),
+                    "{host} lets no {user} in with the password of {name}"
+                );
+                stores += 1;
+            }
+            needed.insert(host.to_owned());
+        }
+        let waits: BTreeSet<_> = file["services"][service]["depends_on"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        assert_eq!(waits, needed, "{service}");
+    }
+    assert_eq!(stores, 9, "three databases, two of Redis, four on the bus");
 }
 
 fn init(args: &[&str], out: std::process::Stdio) -> std::process::Output {
