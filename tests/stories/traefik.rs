@@ -30,7 +30,10 @@ async fn until(person: &Person, path: &str, reached: impl Fn(&Answer) -> bool) -
 #[track_caller]
 fn unavailable(answer: &Answer, code: &str) {
     assert_eq!(answer.status, 503, "{answer:?}");
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
     assert_eq!(answer.code(), code);
 }
@@ -70,8 +73,10 @@ async fn one_request_id_is_in_the_answer_and_in_every_log_through_traefik_on_rea
         );
     }
     // A refusal of auth, and what nobody routes, have one as well.
-    for (path, status, service) in [("/api/auth/me", 401, "auth"), ("/api/nowhere", 404, "gateway")]
-    {
+    for (path, status, service) in [
+        ("/api/auth/me", 401, "auth"),
+        ("/api/nowhere", 404, "gateway"),
+    ] {
         let answer = stack.nobody().get(path).await.expect(status);
         let id = answer.header("x-request-id").unwrap().to_owned();
         assert_eq!(answer.json()["request_id"], json!(id));
@@ -102,7 +107,10 @@ async fn routes_that_are_lost_come_back_by_themselves_and_nothing_depends_on_the
         }
         // While Traefik knows nothing it answers 404, and never as if nobody had to sign in.
         let before = until(&office, "/api/auth/me", |answer| answer.status == 200).await;
-        assert!(before.iter().all(|answer| answer.status == 404), "{before:?}");
+        assert!(
+            before.iter().all(|answer| answer.status == 404),
+            "{before:?}"
+        );
         stack.nobody().get("/api/auth/me").await.expect(401);
     }
 
@@ -119,7 +127,11 @@ async fn routes_that_are_lost_come_back_by_themselves_and_nothing_depends_on_the
         answer.status == 404 && answer.code() == "not_found"
     })
     .await;
-    assert_eq!(stack.door.keys().await, whole, "what stood is what it writes");
+    assert_eq!(
+        stack.door.keys().await,
+        whole,
+        "what stood is what it writes"
+    );
 }
 
 #[tokio::test]
@@ -137,7 +149,11 @@ async fn while_all_instances_of_a_service_are_gone_it_is_503_with_retry_after_an
     }
     nobody.get("/api/auth/health").await.expect(200);
     office.get("/api/auth/me").await.expect(200);
-    let status = office.get("/api/v1/services/status").await.expect(200).json();
+    let status = office
+        .get("/api/v1/services/status")
+        .await
+        .expect(200)
+        .json();
     assert_eq!(status["status"], "degraded");
     stack.run("posts");
     until(&office, "/api/posts", |answer| answer.status == 200).await;

@@ -100,7 +100,9 @@ impl Stack {
     }
 
     pub async fn admin(&self) -> Person {
-        self.nobody().login("office@school.example", School::PASSWORD).await
+        self.nobody()
+            .login("office@school.example", School::PASSWORD)
+            .await
     }
 
     fn log(&self, service: &str) -> PathBuf {

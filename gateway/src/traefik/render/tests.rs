@@ -421,6 +421,24 @@ fn no_log_shows_a_path_with_a_token_and_every_other_one_is_logged() {
 }
 
 #[test]
+fn where_auth_itself_is_asked_its_address_and_authority_stand_and_the_entry_point_keeps_its_own() {
+    let mut settings = settings();
+    settings.auth = Some(Address::new("https://auth.internal:8443").unwrap());
+    let of_auth = "-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n";
+    let trust = trust().asking(of_auth).unwrap();
+    let secret = info("posts", Some(Method::GET), "/api/posts", Access::Optional);
+    let routing = Routing::new(settings, &[secret]).unwrap();
+    let sim = read(&routing.objects(Some(&trust)).unwrap());
+    let asks = |option: &str| sim.option("sy-auth-optional", option);
+    assert_eq!(
+        asks("forwardAuth/address"),
+        Some("https://auth.internal:8443/api/auth/validate?anonymous=1")
+    );
+    assert_eq!(asks("forwardAuth/tls/ca"), Some(of_auth));
+    assert_ne!(trust.authority.as_str(), of_auth);
+}
+
+#[test]
 fn a_setting_that_cannot_be_written_is_refused_at_the_start() {
     let mut wrong = settings();
     wrong.hosts = vec!["*.example".to_owned()];
