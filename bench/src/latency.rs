@@ -20,13 +20,15 @@ impl Latencies {
             .unwrap_or(f64::NAN)
     }
 
-    fn of(mut values: Vec<f64>) -> Self {
+    /// Of these, in any order.
+    pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         Self(values)
     }
 }
 
-const EVERY: Duration = Duration::from_millis(20);
+/// How often something is published.
+pub const EVERY: Duration = Duration::from_millis(20);
 
 async fn publish(http: &Client, base: &str, token: &str, title: &str) -> anyhow::Result<()> {
     let body = json!({"title": title, "content": "<p>now</p>", "audience": ["school"]});
@@ -40,9 +42,10 @@ async fn publish(http: &Client, base: &str, token: &str, title: &str) -> anyhow:
     Ok(())
 }
 
-/// One post every 20 ms; after each the reader asks until it is there.
+/// One post every 20 ms, sent to one address; after each the reader asks at another until it is there.
 pub async fn seen_in_stream(
-    base: &str,
+    posting: &str,
+    reading: &str,
     writer: &str,
     reader: &str,
     posts: usize,
@@ -57,10 +60,10 @@ pub async fn seen_in_stream(
         ticks.tick().await;
         let title = format!("latency {n}");
         let began = Instant::now();
-        publish(&http, base, writer, &title).await?;
+        publish(&http, posting, writer, &title).await?;
         loop {
             let page: Value = other
-                .get(format!("{base}/api/activity-stream?limit=1"))
+                .get(format!("{reading}/api/activity-stream?limit=1"))
                 .bearer_auth(reader)
                 .send()
                 .await?

@@ -4,6 +4,8 @@
 
 mod bare;
 mod flat;
+#[cfg(feature = "full-stack")]
+mod full;
 mod latency;
 mod measure;
 mod rebuild;
@@ -40,13 +42,29 @@ enum Command {
         #[arg(long, default_value = "bench/raw.json")]
         raw: PathBuf,
     },
+    /// Measure the full stack on the real servers and print the report.
+    #[cfg(feature = "full-stack")]
+    FullStack {
+        /// Rounds of each side.
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+        /// Seconds of each round.
+        #[arg(long, default_value_t = 3)]
+        seconds: u32,
+        /// Posts to store before the stream is read.
+        #[arg(long, default_value_t = 100_000)]
+        posts: u64,
+        /// Where the raw figures go.
+        #[arg(long, default_value = "bench/raw-full-stack.json")]
+        raw: PathBuf,
+    },
     /// bcrypt of cost 12 in a loop: hashes a second.
     BareHashes,
     /// Counts the events of a bus: how many, in how many seconds.
     BareCount {
-        /// Its file.
+        /// Its address.
         #[arg(long)]
-        bus: PathBuf,
+        bus: String,
     },
     /// A bare axum handler that verifies a token.
     BareValidate {
@@ -75,6 +93,22 @@ fn main() -> anyhow::Result<()> {
             raw,
         } => {
             let figures = measure::all(&measure::Extent {
+                rounds,
+                seconds,
+                posts,
+            })?;
+            std::fs::write(raw, serde_json::to_vec_pretty(&figures)?)?;
+            println!("{}", report::markdown(&figures));
+            Ok(())
+        }
+        #[cfg(feature = "full-stack")]
+        Command::FullStack {
+            rounds,
+            seconds,
+            posts,
+            raw,
+        } => {
+            let figures = full::all(&measure::Extent {
                 rounds,
                 seconds,
                 posts,

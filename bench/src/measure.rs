@@ -57,7 +57,8 @@ pub struct Figures {
 const LOGIN_ROUNDS: usize = 1;
 
 const SECRET: &str = "the key of a measurement, 32 bytes or more";
-const PASSWORD: &str = "a password of a measurement";
+/// Of everybody who signs in.
+pub const PASSWORD: &str = "a password of a measurement";
 
 /// Measures everything.
 pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
@@ -70,17 +71,7 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
     seen(&mut alone)?;
     login(&mut alone)?;
     busy_logins(extent, &mut alone)?;
-    let machine = vec![
-        ("processor".to_owned(), processor()),
-        (
-            "cores".to_owned(),
-            "server pinned to core 0, wrk to core 1".to_owned(),
-        ),
-        (
-            "load before / after".to_owned(),
-            format!("{before} / {}", load()),
-        ),
-    ];
+    let machine = machine(&before, "server pinned to core 0, wrk to core 1");
     Ok(Figures {
         rows,
         alone,
@@ -88,7 +79,20 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
     })
 }
 
-fn interleaved(
+/// What the figures were measured on, and how busy it was.
+pub fn machine(load_before: &str, cores: &str) -> Vec<(String, String)> {
+    vec![
+        ("processor".to_owned(), processor()),
+        ("cores".to_owned(), cores.to_owned()),
+        (
+            "load before / after".to_owned(),
+            format!("{load_before} / {}", load()),
+        ),
+    ]
+}
+
+/// Rounds of both sides in turn.
+pub fn interleaved(
     extent: &Extent,
     mut ours: impl FnMut() -> anyhow::Result<Round>,
     mut limit: impl FnMut() -> anyhow::Result<Round>,
@@ -409,6 +413,7 @@ fn seen(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
     let reader = sign_in(&server.base, "bench")?;
     let in_stream = block(latency::seen_in_stream(
         &server.base,
+        &server.base,
         &writer,
         &reader,
         POSTS,
@@ -554,7 +559,8 @@ pub fn post(url: &str, token: Option<&str>, body: &Value) -> anyhow::Result<Valu
     })
 }
 
-fn sign_in(base: &str, username: &str) -> anyhow::Result<String> {
+/// The token of a new session.
+pub fn sign_in(base: &str, username: &str) -> anyhow::Result<String> {
     let tokens = post(
         &format!("{base}/api/auth/login"),
         None,
@@ -575,7 +581,8 @@ fn processor() -> String {
     name.trim_start_matches([' ', '\t', ':']).to_owned()
 }
 
-fn load() -> String {
+/// How busy the machine was in the last minute.
+pub fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(1).collect()
 }

@@ -1,7 +1,6 @@
 //! How fast the stream is built anew, beside a consumer that does nothing with the events but count them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,8 +18,11 @@ const TOPIC: &str = "posts-events";
 pub fn rebuild(extent: &Extent, server: &Server, token: &str) -> anyhow::Result<Row> {
     let (mut ours, mut limit) = (Vec::new(), Vec::new());
     for _ in 0..extent.rounds {
-        ours.push(once(server, token)?);
-        limit.push(counted(&server.data.path().join("bus.db"))?);
+        ours.push(once(&server.base, token)?);
+        limit.push(counted(&format!(
+            "sqlite:{}",
+            server.data.path().join("bus.db").display()
+        ))?);
     }
     Ok(Row {
         what: format!(
@@ -36,10 +38,11 @@ pub fn rebuild(extent: &Extent, server: &Server, token: &str) -> anyhow::Result<
     })
 }
 
-fn once(server: &Server, token: &str) -> anyhow::Result<Round> {
+/// One rebuild, ordered at this address.
+pub fn once(base: &str, token: &str) -> anyhow::Result<Round> {
     let (order, detail) = (
-        format!("{}/api/activity-stream/rebuild", server.base),
-        format!("{}/api/activity-stream/stats/detail", server.base),
+        format!("{base}/api/activity-stream/rebuild"),
+        format!("{base}/api/activity-stream/stats/detail"),
     );
     let job = post(&order, Some(token), &json!({}))?["job"].clone();
     loop {
@@ -54,7 +57,7 @@ fn once(server: &Server, token: &str) -> anyhow::Result<Round> {
     }
 }
 
-fn counted(bus: &Path) -> anyhow::Result<Round> {
+fn counted(bus: &str) -> anyhow::Result<Round> {
     let output = Command::new("taskset")
         .args(["-c", "0"])
         .arg(std::env::current_exe()?)
@@ -67,7 +70,8 @@ fn counted(bus: &Path) -> anyhow::Result<Round> {
     round(events.parse()?, seconds.parse()?)
 }
 
-fn round(items: f64, seconds: f64) -> anyhow::Result<Round> {
+/// So many of something in so many seconds.
+pub fn round(items: f64, seconds: f64) -> anyhow::Result<Round> {
     anyhow::ensure!(items > 0.0 && seconds > 0.0, "nothing was read");
     Ok(Round {
         rate: items / seconds,
@@ -78,12 +82,8 @@ fn round(items: f64, seconds: f64) -> anyhow::Result<Round> {
 }
 
 /// Counts the events of a bus from the first to the last: how many, and in how many seconds.
-pub async fn count(bus: &Path) -> anyhow::Result<(u64, f64)> {
-    let bus = bus::open(
-        &format!("sqlite:{}", bus.display()),
-        kit::SystemClock::shared(),
-    )
-    .await?;
+pub async fn count(bus: &str) -> anyhow::Result<(u64, f64)> {
+    let bus = bus::open(bus, kit::SystemClock::shared()).await?;
     let ends = bus.ends(&[TOPIC]).await?;
     let began = Instant::now();
     let mut reader = bus

@@ -82,15 +82,17 @@ impl Server {
         Ok(Self { child, base, data })
     }
 
+    /// The same, on whichever core is free.
+    #[cfg(feature = "full-stack")]
+    pub fn bare_anywhere(args: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Command::new(release("bench"));
+        command.args(args);
+        Self::start(command, tempfile::tempdir()?)
+    }
+
     /// Resident memory in MB.
     pub fn memory(&self) -> anyhow::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1024.0)
+        memory_of(self.child.id())
     }
 
     /// Waits until its memory no longer moves.
@@ -112,6 +114,17 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Resident memory of a process in MB.
+pub fn memory_of(pid: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024.0)
 }
 
 /// Makes an administrator in a data directory that no server holds.

@@ -34,6 +34,11 @@ pub struct Load<'a> {
 impl Load<'_> {
     /// Runs it.
     pub fn run(&self) -> anyhow::Result<Round> {
+        self.run_with(None)
+    }
+
+    /// Runs it with a further header.
+    pub fn run_with(&self, header: Option<&str>) -> anyhow::Result<Round> {
         let mut command = Command::new("taskset");
         command.args(["-c", "1", "wrk", "--latency", "-t", "1"]);
         command.args([
@@ -43,6 +48,9 @@ impl Load<'_> {
             &format!("{}s", self.seconds),
         ]);
         command.args(["-H", &format!("Authorization: Bearer {}", self.token)]);
+        if let Some(header) = header {
+            command.args(["-H", header]);
+        }
         if let Some(script) = self.script {
             command.args(["-s", script]);
         }

@@ -1,0 +1,209 @@
+//! The full stack on real servers: what Traefik, Redis and Kafka leave of the speed, each beside the same servers used barely.
+//! `bench/run full-stack` runs this; nothing is pinned unless a row says so, since a dozen processes share two cores.
+
+mod kafka;
+mod proxied;
+mod redis;
+mod stack;
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::latency;
+use crate::measure::{Extent, Figures, Row, block, fetch, get, interleaved, machine, post};
+use crate::rebuild;
+use crate::server::Server;
+use crate::wrk::Load;
+use stack::Stack;
+
+const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
+
+/// Measures everything of the full stack.
+pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
+    let before = crate::measure::load();
+    let mut alone = Vec::new();
+    let mut rows = vec![validate(extent)?];
+
+    let stack = Stack::up(1)?;
+    let token = stack.office()?;
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    for service in SERVICES {
+        alone.push((
+            format!("memory of `serve {service}`, idle (MB)"),
+            stack.memory(service, 1)?,
+            "< 15".to_owned(),
+        ));
+    }
+    fill(extent, &stack, &token)?;
+    rows.push(proxied::row(extent, &stack, &token)?);
+    rows.push(feed(extent, &stack, &token)?);
+    rows.push(rebuilt(extent, &stack, &token)?);
+    for service in SERVICES {
+        alone.push((
+            format!(
+                "memory of `serve {service}`, {} posts stored, after the load (MB)",
+                extent.posts
+            ),
+            stack.memory(service, 1)?,
+            "-".to_owned(),
+        ));
+    }
+    drop(stack);
+    seen(&mut alone)?;
+    Ok(Figures {
+        rows,
+        alone,
+        machine: machine(&before, "nothing pinned, except where a row says so"),
+    })
+}
+
+/// Posts through the service itself: what Traefik costs is another row.
+fn fill(extent: &Extent, stack: &Stack, token: &str) -> anyhow::Result<()> {
+    let url = format!("{}/api/posts", stack.direct("posts", 1)?);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("post.lua");
+    let mut stored = 0.0;
+    while stored < extent.posts as f64 {
+        let round = Load {
+            url: &url,
+            token,
+            connections: 64,
+            seconds: 5,
+            script: Some(&script.display().to_string()),
+        };
+        stored += round.run()?.rate * 5.0;
+    }
+    stack.caught_up(token)
+}
+
+/// Two instances of auth on one store, kept equal through Redis; one of them is asked.
+fn validate(extent: &Extent) -> anyhow::Result<Row> {
+    let stack = Stack::up(2)?;
+    let token = stack.office()?;
+    stack.pin("auth", 1)?;
+    let ours = stack.direct("auth", 1)?;
+    let bare = Server::bare(&["bare-validate", "--secret", &stack.secret("signing-key")?])?;
+    let path = "/api/auth/validate";
+    let (a, b) = interleaved(
+        extent,
+        || get(extent, &format!("{ours}{path}"), &token),
+        || get(extent, &format!("{}{path}", bare.base), &token),
+    )?;
+    Ok(Row {
+        what: "GET /api/auth/validate, one of two instances kept equal through Redis, 64 connections, on one core"
+            .to_owned(),
+        beside: "a bare axum handler that verifies the same token with the same crate, on the same core".to_owned(),
+        aim: ">= 0.8x".to_owned(),
+        least: 0.8,
+        ours: a,
+        limit: b,
+    })
+}
+
+/// The stream as the feed reads it from Redis, beside what Redis gives and beside the bytes alone; the lower counts.
+fn feed(extent: &Extent, stack: &Stack, token: &str) -> anyhow::Result<Row> {
+    stack.pin("feed", 1)?;
+    stack.pin_server("redis")?;
+    let url = format!("{}/api/activity-stream", stack.direct("feed", 1)?);
+    let body = fetch(&url, token)?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("stream.json");
+    std::fs::write(&file, &body)?;
+    let bare = Server::bare(&["bare-bytes", "--file", &file.display().to_string()])?;
+    let bare_url = format!("{}/api/activity-stream", bare.base);
+    let bytes = get(extent, &bare_url, token)?;
+    redis::fill(stack)?;
+    let range = redis::zrevrange(extent, stack)?;
+    let redis_is_lower = range.rate < bytes.rate;
+    let (a, b) = interleaved(
+        extent,
+        || get(extent, &url, token),
+        || {
+            if redis_is_lower {
+                redis::zrevrange(extent, stack)
+            } else {
+                get(extent, &bare_url, token)
+            }
+        },
+    )?;
+    let lower = if redis_is_lower {
+        "redis-benchmark ZREVRANGE of 20 members"
+    } else {
+        "a bare axum handler with the same bytes"
+    };
+    Ok(Row {
+        what: format!(
+            "GET /api/activity-stream, 20 items ({} bytes) of {} posts, feed and Redis on one core, 64 connections",
+            body.len(),
+            extent.posts
+        ),
+        beside: format!(
+            "{lower}, the lower of the two ({:.0} and {:.0} a second)",
+            range.rate, bytes.rate
+        ),
+        aim: ">= 0.6x".to_owned(),
+        least: 0.6,
+        ours: a,
+        limit: b,
+    })
+}
+
+fn rebuilt(extent: &Extent, stack: &Stack, token: &str) -> anyhow::Result<Row> {
+    let (mut ours, mut limit) = (Vec::new(), Vec::new());
+    let feed = stack.direct("feed", 1)?;
+    let bus = stack.kafka("operator")?;
+    for _ in 0..extent.rounds {
+        ours.push(rebuild::once(&feed, token)?);
+        let (events, seconds) = block(rebuild::count(&bus))?;
+        limit.push(rebuild::round(events as f64, seconds)?);
+    }
+    Ok(Row {
+        what: format!(
+            "rebuild of the stream on Redis, {} posts in MongoDB and on Kafka, posts and events a second",
+            extent.posts
+        ),
+        beside: "a consumer that only counts the events of the same broker".to_owned(),
+        aim: ">= 0.5x".to_owned(),
+        least: 0.5,
+        ours,
+        limit,
+    })
+}
+
+/// From the request that publishes, through Kafka and Redis, to another reader; beside a record through the same broker.
+fn seen(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
+    const POSTS: usize = 500;
+    let stack = Stack::up(1)?;
+    let writer = stack.office()?;
+    let reader = stack.sign_in()?;
+    let (posts, feed) = (stack.direct("posts", 1)?, stack.direct("feed", 1)?);
+    let ours = block(latency::seen_in_stream(
+        &posts, &feed, &writer, &reader, POSTS,
+    ))?;
+    let web = stack.web()?;
+    let proxied = block(latency::seen_in_stream(&web, &web, &writer, &reader, POSTS))?;
+    let limit = block(kafka::through(&stack, POSTS))?;
+    for (name, latencies, aims) in [
+        (
+            "POST -> in another reader's stream, through Kafka and Redis, 50 posts/s",
+            ours,
+            ["< 4", "< 15"],
+        ),
+        ("the same through Traefik", proxied, ["-", "-"]),
+        (
+            "produce -> consume by a bare client, the same broker and rate",
+            limit,
+            ["-", "-"],
+        ),
+    ] {
+        for (share, aim) in [0.5, 0.99].into_iter().zip(aims) {
+            alone.push((
+                format!("{name}, p{:.0} (ms)", share * 100.0),
+                latencies.share(share),
+                aim.to_owned(),
+            ));
+        }
+    }
+    let _ = post(&format!("{web}/api/auth/logout"), Some(&writer), &json!({}));
+    Ok(())
+}
