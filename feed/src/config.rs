@@ -7,13 +7,15 @@ use serde::Deserialize;
 pub const SECTION: Section = Section {
     name: "feed",
     defaults: include_str!("../config.default.toml"),
-    secrets: &[],
+    secrets: &["store"],
 };
 
 /// The settings of this service.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// `feed.store`: where the stream is kept, an address with a password perhaps.
+    pub store: String,
     /// `feed.window`: items kept per audience and per person.
     pub window: usize,
     /// `feed.group`: the consumer group.
@@ -58,6 +60,7 @@ impl Default for Config {
     /// The documented defaults.
     fn default() -> Self {
         Self {
+            store: "memory:".to_owned(),
             window: 1000,
             group: "feed-generator".to_owned(),
             page_cache_kib: 8192,
@@ -78,8 +81,18 @@ mod tests {
         let config: Config = loaded.section("feed").unwrap();
         let expected = Config::default();
         assert_eq!(
-            (config.window, &config.group, config.page_cache_kib),
-            (expected.window, &expected.group, expected.page_cache_kib)
+            (
+                &config.store,
+                config.window,
+                &config.group,
+                config.page_cache_kib
+            ),
+            (
+                &expected.store,
+                expected.window,
+                &expected.group,
+                expected.page_cache_kib
+            )
         );
         let live = |config: &Config| {
             let (all, each) = (config.live_streams, config.live_streams_per_person);

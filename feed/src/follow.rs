@@ -12,9 +12,15 @@ use crate::events::{Projector, TOPICS};
 use crate::rebuild::build::Builder;
 use crate::rebuild::refill::Refiller;
 use crate::rebuild::{Cause, Rebuilds, Run};
+use crate::store::StoreError;
 
 /// How often the stream is counted for the metrics.
 const METER: Duration = Duration::from_secs(5);
+/// How long after a failure a rebuild that must be is tried again at most: whatever was away is made good for within seconds of
+/// its return.
+const LONGEST: Duration = Duration::from_secs(5);
+/// How often it is looked whether another instance has built the stream.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What one worker does.
 pub(crate) struct Keeper {
@@ -38,6 +44,7 @@ impl Keeper {
             () = self.rebuild() => Ok(()),
             () = self.refiller.run() => Ok(()),
             () = self.meter() => Ok(()),
+            () = self.hear() => Ok(()),
         }
     }
 
@@ -96,10 +103,17 @@ impl Keeper {
         }
     }
 
-    /// Nothing is shown: there is no giving up.
+    /// Nothing is shown, or perhaps not all of it: there is no giving up.
     async fn until_done(&self, run: Run) {
         let mut wait = Duration::from_millis(100);
+        let before = self.shown().await;
         while let Err(error) = self.builder.build(&run).await {
+            if let Some(StoreError::Busy) = error.downcast_ref() {
+                if self.is_built_elsewhere(before.as_deref()).await {
+                    break;
+                }
+                continue;
+            }
             tracing::warn!(
                 error = format!("{error:#}"),
                 retry_ms = wait.as_millis(),
@@ -107,9 +121,39 @@ impl Keeper {
             );
             run.again(&format!("{error:#}"));
             tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(Duration::from_secs(30));
+            wait = (wait * 2).min(LONGEST);
         }
         done(run);
+    }
+
+    /// The name of the stream that is shown, if there is one.
+    async fn shown(&self) -> Option<String> {
+        let figures = self.projector.store.figures().await.ok()?;
+        figures.published.then_some(figures.prefix)
+    }
+
+    /// Another instance is building the stream: what it builds is as good as ours, once it is shown.
+    async fn is_built_elsewhere(&self, before: Option<&str>) -> bool {
+        let pulse = &self.projector.pulse;
+        // Some of what is applied to it is read here.
+        pulse.begin();
+        tokio::time::sleep(LOOK).await;
+        let shown = self.shown().await;
+        if shown.is_none() || shown.as_deref() == before {
+            return false;
+        }
+        pulse.found();
+        pulse.beat();
+        pulse.thin();
+        true
+    }
+
+    /// What other instances apply is news here too.
+    async fn hear(&self) {
+        loop {
+            self.projector.store.news().await;
+            self.projector.pulse.beat();
+        }
     }
 
     /// Counts beside the work, so that no event waits for it.

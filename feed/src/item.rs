@@ -200,6 +200,24 @@ impl Body {
         &self.json
     }
 
+    /// Where the name and the list of audiences stand in it, each from and to.
+    #[cfg(feature = "redis")]
+    pub(crate) fn marks(&self) -> [u32; 4] {
+        let (name, audience) = (&self.name, &self.audience);
+        [name.start, name.end, audience.start, audience.end]
+    }
+
+    /// Bytes that were a body, with their marks; `None` where these cannot be.
+    #[cfg(feature = "redis")]
+    pub(crate) fn marked(json: Box<[u8]>, [a, b, c, d]: [u32; 4]) -> Option<Self> {
+        let ordered = a <= b && b <= c && c <= d && d as usize <= json.len();
+        ordered.then_some(Self {
+            json,
+            name: a..b,
+            audience: c..d,
+        })
+    }
+
     /// Back to the item, for the rare change that carries a part only.
     #[must_use]
     pub fn item(&self) -> Item {

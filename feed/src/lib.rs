@@ -59,7 +59,7 @@ use rebuild::build::Builder;
 use rebuild::refill::Refiller;
 use rebuild::sources::Sources;
 use routes::Shared;
-use store::{MemoryStore, Store};
+use store::Store;
 use verify::Tape;
 
 /// The kind of an item that is a post.
@@ -99,7 +99,7 @@ pub struct Built {
     pub inspector: Inspector,
 }
 
-/// Builds the feed with its stream in this process's memory.
+/// Builds the feed with its stream where `feed.store` says.
 ///
 /// # Errors
 /// A setting that cannot be, or a topic that cannot be made.
@@ -109,8 +109,9 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         window: config.window,
         remember: remember(),
     };
-    let store = MemoryStore::new(limits, config.page_cache_kib.saturating_mul(1024));
-    build_on(Arc::new(store), config, deps).await
+    let page_cache = config.page_cache_kib.saturating_mul(1024);
+    let store = store::open(&config.store, limits, page_cache)?;
+    build_on(store, config, deps).await
 }
 
 /// Builds the feed on a store.
@@ -239,7 +240,7 @@ fn remember() -> TimeDelta {
 }
 
 fn checks(store: &Arc<dyn Store>, bus: &Arc<dyn Bus>) -> Vec<Check> {
-    let (kept, filled, bus) = (store.clone(), store.clone(), bus.clone());
+    let (kept, filled) = (store.clone(), store.clone());
     vec![
         Check::essential("store", move || {
             let store = kept.clone();
@@ -250,14 +251,7 @@ fn checks(store: &Arc<dyn Store>, bus: &Arc<dyn Bus>) -> Vec<Check> {
                     .map_err(|error| CheckError::new("store_unavailable", error))
             }
         }),
-        Check::degrading("bus", move || {
-            let bus = bus.clone();
-            async move {
-                bus.check()
-                    .await
-                    .map_err(|error| CheckError::new("bus_unavailable", error))
-            }
-        }),
+        backends::readiness::of_bus(bus.clone()),
         Check::degrading("stream", move || {
             let store = filled.clone();
             async move {

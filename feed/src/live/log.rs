@@ -85,6 +85,12 @@ impl ItemTold {
         Self { id, before, after }
     }
 
+    /// The same by who read it until then.
+    #[cfg(feature = "redis")]
+    pub(crate) fn after_those(id: PostId, before: Arc<[Audience]>, after: Option<Shown>) -> Self {
+        Self { id, before, after }
+    }
+
     /// How it is from then on.
     pub(crate) fn after(&self) -> Option<&Shown> {
         self.after.as_ref()
@@ -128,9 +134,14 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(generation: u64) -> Self {
+        Self::starting(generation, 1)
+    }
+
+    /// One that knows nothing before this change.
+    pub(crate) fn starting(generation: u64, first: u64) -> Self {
         Self {
             generation,
-            first: 1,
+            first,
             entries: VecDeque::new(),
             bytes: 0,
         }

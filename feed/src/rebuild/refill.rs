@@ -40,8 +40,7 @@ impl Refiller {
             wait = match self.shown().await {
                 Ok(()) => Duration::ZERO,
                 Err(error) => {
-                    let next =
-                        (wait * 2).clamp(Duration::from_millis(100), Duration::from_secs(30));
+                    let next = (wait * 2).clamp(Duration::from_millis(100), Duration::from_secs(5));
                     tracing::warn!(%error, retry_ms = next.as_millis(), "a window of the stream cannot be filled up yet");
                     next
                 }

@@ -1,12 +1,18 @@
 //! What a stream and its change log are to one live reader: pure, both at one moment.
 
-use contracts::{Audience, UserId};
+use contracts::{Audience, PostId, UserId};
 
+use crate::change::Rights;
 use crate::live::{Event, Heard, Listener, Log, Op, Place, Told, Tuned, Turned, meets};
-use crate::projection::Projection;
 
-pub(super) fn tune(shown: &Projection, log: &Log, user: UserId, from: Option<Place>) -> Tuned {
-    let end = log.end();
+/// `rights` are the reader's at `end`, which the log reaches.
+pub(super) fn tune(
+    log: &Log,
+    end: Place,
+    rights: Option<Rights>,
+    user: UserId,
+    from: Option<Place>,
+) -> Tuned {
     // What somebody missed while they had other rights is not theirs to hear, and what they had nobody knows here.
     let known =
         from.filter(|place| log.reaches(*place) && log.rights_after(*place, user).is_none());
@@ -14,11 +20,17 @@ pub(super) fn tune(shown: &Projection, log: &Log, user: UserId, from: Option<Pla
         place: known.unwrap_or(end),
         end: end.seq,
         resumed: known.is_some(),
-        rights: shown.rights_of(user),
+        rights,
     }
 }
 
-pub(super) fn hear(shown: &Projection, log: &Log, listener: &Listener, most: usize) -> Heard {
+/// `name_of`: an author's name today, as JSON.
+pub(super) fn hear<'n>(
+    log: &Log,
+    mut name_of: impl FnMut(UserId) -> Option<&'n str>,
+    listener: &Listener,
+    most: usize,
+) -> Heard {
     let mut place = listener.place;
     if !log.reaches(place) {
         return Heard::Reset;
@@ -38,7 +50,7 @@ pub(super) fn hear(shown: &Projection, log: &Log, listener: &Listener, most: usi
         {
             let mut json = Vec::new();
             if let Some(shown_then) = item.after().filter(|_| op != Op::Remove) {
-                let name = shown.name_of(shown_then.by);
+                let name = name_of(shown_then.by);
                 let reader = Some(listener.audiences.as_slice());
                 shown_then
                     .body
@@ -60,10 +72,11 @@ pub(super) fn hear(shown: &Projection, log: &Log, listener: &Listener, most: usi
     Heard::News(events, place)
 }
 
-/// The reader has what their audiences showed at their place: the stream of now, with the changes since undone.
-pub(super) fn turn(
-    shown: &Projection,
-    log: &Log,
+/// The reader has what their audiences showed at their place: the stream of now, with the changes since undone. `shown` is what
+/// the lines that differ hold now, or held when the log was shorter; an item may come more than once.
+pub(super) fn turn<'a>(
+    shown: impl Iterator<Item = (PostId, &'a [Audience])>,
+    log: &'a Log,
     listener: &Listener,
     audiences: &[Audience],
 ) -> Turned {
@@ -74,10 +87,8 @@ pub(super) fn turn(
     let undone = log.undone(listener.place);
     let gained = |then: &[Audience]| meets(then, audiences) && !meets(then, had);
     let lost = |then: &[Audience]| meets(then, had) && !meets(then, audiences);
-    let differ = |key: &&Audience| !(had.contains(key) && audiences.contains(key));
     let mut gone = Vec::new();
     for (id, then) in shown
-        .shown_in(had.iter().chain(audiences).filter(differ))
         .filter(|(id, _)| !undone.contains_key(id))
         .chain(undone.iter().map(|(id, then)| (*id, &***then)))
     {
@@ -91,4 +102,14 @@ pub(super) fn turn(
     gone.sort_unstable_by(|a, b| b.cmp(a));
     gone.dedup();
     Turned::Lost(gone)
+}
+
+/// The lines of one that are not of the other: only what is on those can come or go.
+pub(super) fn differing<'a>(
+    had: &'a [Audience],
+    audiences: &'a [Audience],
+) -> impl Iterator<Item = &'a Audience> {
+    had.iter()
+        .chain(audiences)
+        .filter(move |key| !(had.contains(key) && audiences.contains(key)))
 }

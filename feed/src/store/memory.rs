@@ -292,7 +292,10 @@ impl Store for MemoryStore {
     async fn tune(&self, user: UserId, from: Option<Place>) -> Result<Tuned, StoreError> {
         let streams = self.streams.read();
         Ok(match &streams.shown {
-            Some(shown) => hearing::tune(shown, &streams.log, user, from),
+            Some(shown) => {
+                let log = &streams.log;
+                hearing::tune(log, log.end(), shown.rights_of(user), user, from)
+            }
             None => Tuned::Cold,
         })
     }
@@ -300,7 +303,7 @@ impl Store for MemoryStore {
     async fn hear(&self, listener: &Listener, most: usize) -> Result<Heard, StoreError> {
         let streams = self.streams.read();
         Ok(match &streams.shown {
-            Some(shown) => hearing::hear(shown, &streams.log, listener, most),
+            Some(shown) => hearing::hear(&streams.log, |user| shown.name_of(user), listener, most),
             None => Heard::Cold,
         })
     }
@@ -312,7 +315,10 @@ impl Store for MemoryStore {
     ) -> Result<Turned, StoreError> {
         let streams = self.streams.read();
         Ok(match &streams.shown {
-            Some(shown) => hearing::turn(shown, &streams.log, listener, audiences),
+            Some(shown) => {
+                let lines = hearing::differing(&listener.audiences, audiences);
+                hearing::turn(shown.shown_in(lines), &streams.log, listener, audiences)
+            }
             None => Turned::Reset,
         })
     }

@@ -3,6 +3,9 @@
 mod cache;
 mod hearing;
 mod memory;
+mod open;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -19,9 +22,12 @@ use crate::projection::{Gap, Window};
 use crate::query::{Answer, Figures, Query};
 
 pub use memory::MemoryStore;
+pub use open::open;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 
 /// A store could not answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// What was there is gone: it has to be filled again.
     #[error("the stream's state is gone")]
@@ -29,6 +35,9 @@ pub enum StoreError {
     /// Another generation is being built than the one that was meant.
     #[error("another stream is being built meanwhile")]
     Superseded,
+    /// Another instance builds a stream on the same store: that one is awaited, or its end.
+    #[error("another instance is building the stream")]
+    Busy,
     /// It does not answer; what it holds may still be there.
     #[error("the stream's store does not answer: {0}")]
     Unavailable(String),
@@ -72,7 +81,7 @@ pub trait Store: Send + Sync + Debug {
     /// that was being built is dropped: whoever built it was killed, or finds out by [`StoreError::Superseded`].
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]; [`StoreError::Busy`] while another instance on the same store builds one and is alive.
     async fn begin(&self, now: DateTime<Utc>) -> Result<u64, StoreError>;
 
     /// Puts changes into the generation that is being built, and into that alone.
@@ -185,4 +194,9 @@ pub trait Store: Send + Sync + Debug {
     /// # Errors
     /// [`StoreError`].
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// Until something may have been applied or shown by another instance on the same store; for ever where there is none.
+    async fn news(&self) {
+        std::future::pending().await
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::owner::{id, post, start};
-use crate::support::{Setup, TestFeed, memory, person};
+use crate::support::{Opened, Setup, TestFeed, person};
 use async_trait::async_trait;
 use backends::bus::Start;
 use chrono::{DateTime, Utc};
@@ -52,7 +52,7 @@ async fn an_event_that_does_not_parse_goes_to_the_dead_letters_and_the_next_one_
 /// A store that fails, or loses its state, so many times.
 #[derive(Debug)]
 struct Failing {
-    inner: Arc<dyn Store>,
+    inner: Opened,
     fails: AtomicUsize,
     loses: AtomicUsize,
 }
@@ -168,7 +168,7 @@ impl Store for Failing {
 
 fn failing(fails: usize, loses: usize) -> Arc<Failing> {
     Arc::new(Failing {
-        inner: memory(1000),
+        inner: crate::backend(1000),
         fails: fails.into(),
         loses: loses.into(),
     })

@@ -14,3 +14,8 @@ mod stream;
 mod support;
 mod surface;
 mod verify;
+
+/// Where the streams of these tests are kept. The same tests run on Redis in tests/it_redis.
+fn backend(window: usize) -> support::Opened {
+    support::memory(window)
+}

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::support::Opened;
 use crate::support::owner::{id, post, start};
 use contracts::{PostId, UserId};
 use feed::store::{Batch, Store, StoreError};
@@ -53,16 +54,14 @@ async fn ids(store: &Arc<dyn Store>, query: &Query) -> Vec<PostId> {
     items.into_iter().map(|item| item.post_id).collect()
 }
 
-async fn shown(window: usize, open: fn(usize) -> Arc<dyn Store>) -> Arc<dyn Store> {
+async fn shown(window: usize, open: fn(usize) -> Opened) -> Opened {
     let store = open(window);
     let generation = store.begin(start()).await.unwrap();
     store.publish(generation).await.unwrap();
     store
 }
 
-async fn it_is_cold_until_a_stream_is_published_and_shows_it_whole_then(
-    open: fn(usize) -> Arc<dyn Store>,
-) {
+async fn it_is_cold_until_a_stream_is_published_and_shows_it_whole_then(open: fn(usize) -> Opened) {
     let store = open(9);
     let first = query(Start::Skip(0), 9, &["school"]);
     assert_eq!(store.page(&first, start()).await.unwrap(), Answer::Cold);
@@ -84,9 +83,7 @@ async fn it_is_cold_until_a_stream_is_published_and_shows_it_whole_then(
     store.check().await.unwrap();
 }
 
-async fn the_stream_that_is_shown_goes_on_while_another_is_filled(
-    open: fn(usize) -> Arc<dyn Store>,
-) {
+async fn the_stream_that_is_shown_goes_on_while_another_is_filled(open: fn(usize) -> Opened) {
     let store = shown(9, open).await;
     let first = query(Start::Skip(0), 9, &["school"]);
     apply(&store, created(1, 0, &["school"])).await;
@@ -102,7 +99,7 @@ async fn the_stream_that_is_shown_goes_on_while_another_is_filled(
 }
 
 async fn an_unfinished_stream_is_dropped_by_the_next_and_by_who_gives_it_up(
-    open: fn(usize) -> Arc<dyn Store>,
+    open: fn(usize) -> Opened,
 ) {
     let store = shown(9, open).await;
     let first = query(Start::Skip(0), 9, &["school"]);
@@ -131,7 +128,7 @@ async fn an_unfinished_stream_is_dropped_by_the_next_and_by_who_gives_it_up(
 }
 
 async fn a_window_with_room_is_told_of_and_filled_up_from_what_lies_below_it(
-    open: fn(usize) -> Arc<dyn Store>,
+    open: fn(usize) -> Opened,
 ) {
     let store = shown(2, open).await;
     for number in 1..=5 {
@@ -168,7 +165,7 @@ async fn a_window_with_room_is_told_of_and_filled_up_from_what_lies_below_it(
     assert_eq!((part.count, part.total), (2, Some(2)));
 }
 
-async fn a_foreign_post_is_there_below_every_window(open: fn(usize) -> Arc<dyn Store>) {
+async fn a_foreign_post_is_there_below_every_window(open: fn(usize) -> Opened) {
     let store = shown(1, open).await;
     let mut foreign = post(1, 1, &["school"]);
     foreign.version = 9;
@@ -191,7 +188,7 @@ async fn a_foreign_post_is_there_below_every_window(open: fn(usize) -> Arc<dyn S
     assert_eq!(store.foreign(&others, below(4), 5).await.unwrap(), []);
 }
 
-async fn the_windows_are_told_whole(open: fn(usize) -> Arc<dyn Store>) {
+async fn the_windows_are_told_whole(open: fn(usize) -> Opened) {
     let store = shown(2, open).await;
     for number in 1..=3 {
         apply(&store, created(number, i64::from(number), &["school"])).await;
@@ -216,7 +213,7 @@ async fn the_windows_are_told_whole(open: fn(usize) -> Arc<dyn Store>) {
     assert!(kept.owned && kept.body.json().starts_with(b"{\"post_id\":"));
 }
 
-async fn a_change_is_applied_once_and_older_ones_change_nothing(open: fn(usize) -> Arc<dyn Store>) {
+async fn a_change_is_applied_once_and_older_ones_change_nothing(open: fn(usize) -> Opened) {
     let store = shown(9, open).await;
     assert_eq!(
         apply(&store, created(1, 0, &["school"])).await,
@@ -240,9 +237,7 @@ async fn a_change_is_applied_once_and_older_ones_change_nothing(open: fn(usize) 
     assert_eq!(store.version(id(1)).await.unwrap(), Some(3));
 }
 
-async fn pages_by_cursor_neither_repeat_nor_skip_items_of_one_time(
-    open: fn(usize) -> Arc<dyn Store>,
-) {
+async fn pages_by_cursor_neither_repeat_nor_skip_items_of_one_time(open: fn(usize) -> Opened) {
     let store = shown(100, open).await;
     for number in 1..=10 {
         apply(
@@ -261,7 +256,7 @@ async fn pages_by_cursor_neither_repeat_nor_skip_items_of_one_time(
     assert_eq!(all, (1..=10).rev().map(id).collect::<Vec<_>>());
 }
 
-async fn a_full_window_says_where_the_owner_goes_on(open: fn(usize) -> Arc<dyn Store>) {
+async fn a_full_window_says_where_the_owner_goes_on(open: fn(usize) -> Opened) {
     let store = shown(2, open).await;
     for number in 1..=5 {
         apply(&store, created(number, i64::from(number), &["school"])).await;
@@ -281,7 +276,7 @@ async fn a_full_window_says_where_the_owner_goes_on(open: fn(usize) -> Arc<dyn S
     );
 }
 
-async fn names_are_known_by_their_newest_version(open: fn(usize) -> Arc<dyn Store>) {
+async fn names_are_known_by_their_newest_version(open: fn(usize) -> Opened) {
     let store = shown(9, open).await;
     for (name, version) in [("b", 2), ("a", 1)] {
         apply(
@@ -303,7 +298,7 @@ async fn names_are_known_by_their_newest_version(open: fn(usize) -> Arc<dyn Stor
     assert_eq!(store.name_version(UserId(7)).await.unwrap(), Some(2));
 }
 
-async fn it_keeps_where_it_read_with_what_it_read(open: fn(usize) -> Arc<dyn Store>) {
+async fn it_keeps_where_it_read_with_what_it_read(open: fn(usize) -> Opened) {
     let store = shown(9, open).await;
     let mark = Mark {
         topic: "posts-events".to_owned(),
@@ -351,4 +346,4 @@ macro_rules! store_suite {
     )*};
 }
 
-store_suite!(memory, crate::support::memory);
+store_suite!(each, crate::backend);

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::support::owner::{id, post};
-use crate::support::{Setup, TestFeed, memory};
+use crate::support::{Opened, Setup, TestFeed};
 use chrono::{DateTime, Utc};
-use feed::store::Store;
 use feed::{Change, Difference, Order, Source};
 
-async fn filled(window: usize) -> (TestFeed, Arc<dyn Store>) {
-    let store = memory(window);
+async fn filled(window: usize) -> (TestFeed, Opened) {
+    let store = crate::backend(window);
     let feed = TestFeed::start(Setup {
         window,
-        store: Some(store.clone()),
+        store: Some(store.store.clone()),
         ..Setup::default()
     })
     .await;

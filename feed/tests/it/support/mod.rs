@@ -4,7 +4,9 @@ pub mod halt;
 pub mod live;
 pub mod owner;
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 pub use self::halt::Halting;
@@ -91,16 +93,38 @@ pub struct TestFeed {
     pub inspector: Inspector,
     workers: parking_lot::Mutex<Vec<Worker>>,
     running: Option<(CancellationToken, Vec<JoinHandle<anyhow::Result<()>>>)>,
+    _keeps: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-pub fn memory(window: usize) -> Arc<dyn Store> {
-    Arc::new(MemoryStore::new(
-        Limits {
-            window,
-            remember: chrono::TimeDelta::days(8),
-        },
-        1 << 20,
-    ))
+/// A store, and what it needs as long as it is used.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub store: Arc<dyn Store>,
+    pub keeps: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Deref for Opened {
+    type Target = Arc<dyn Store>;
+
+    fn deref(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+}
+
+/// As much as the feed keeps.
+pub fn limits(window: usize) -> Limits {
+    Limits {
+        window,
+        remember: chrono::TimeDelta::days(8),
+    }
+}
+
+/// A store in this process.
+pub fn memory(window: usize) -> Opened {
+    Opened {
+        store: Arc::new(MemoryStore::new(limits(window), 1 << 20)),
+        keeps: None,
+    }
 }
 
 impl TestFeed {
@@ -132,7 +156,8 @@ impl TestFeed {
             clock: clock.shared(),
             metrics: metrics.clone(),
         };
-        let store = setup.store.unwrap_or_else(|| memory(setup.window));
+        let store = setup.store.map(|store| Opened { store, keeps: None });
+        let Opened { store, keeps } = store.unwrap_or_else(|| crate::backend(setup.window));
         let config = Config {
             window: setup.window,
             live_comment_seconds: setup.live_comment_seconds,
@@ -152,6 +177,7 @@ impl TestFeed {
             inspector: built.inspector,
             workers: built.service.workers.into(),
             running: None,
+            _keeps: keeps,
         }
     }
 

@@ -1,0 +1,1 @@
+//! Several instances on one Redis, and a Redis that goes and comes back.
