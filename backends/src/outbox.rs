@@ -1,5 +1,6 @@
 //! Events, written in the transaction of the change they tell of, delivered afterwards by a relay.
 
+mod origin;
 mod relay;
 mod sql;
 mod store;
@@ -12,6 +13,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+pub(crate) use self::origin::Origin;
 pub use self::{relay::relay, store::Outbox};
 use crate::{
     bus::Record,
@@ -31,7 +33,8 @@ pub struct Message {
     pub event_type: String,
     /// The JSON value.
     pub payload: Vec<u8>,
-    /// Further headers (`ce_source`, ...). What is sent has `ce_id`, `ce_type`, `ce_time` and `content-type` as well.
+    /// Further headers (`ce_source`, ...). What is sent has `ce_id`, `ce_type`, `ce_time` and `content-type` as well, and of the
+    /// request that it comes of `ce_requestid` and, where traces are made, `ce_traceparent`.
     pub headers: BTreeMap<String, String>,
     /// When it happened.
     pub at: DateTime<Utc>,
@@ -48,7 +51,7 @@ pub async fn put(tx: &mut Tx, message: &Message) -> Result<(), Error> {
     .bind(message.event_id)
     .bind(message.event_type.clone())
     .bind(message.payload.clone())
-    .bind(Json(message.headers.clone()))
+    .bind(Json(origin::with(message.headers.clone())))
     .bind(message.at)
     .later()
     .await?;
@@ -62,13 +65,18 @@ pub async fn depth(db: &Db) -> Result<i64, Error> {
 }
 
 impl Message {
-    /// What the bus is given: for stores that keep the event as it is sent.
+    /// What the bus is given: for stores that keep the event as it is sent. Called in the request that it comes of.
     pub fn into_record(self) -> Record {
         Record {
             topic: self.topic.to_owned(),
             key: Some(self.key),
             payload: self.payload.into(),
-            headers: headers(self.headers, self.event_id, self.event_type, self.at),
+            headers: origin::with(headers(
+                self.headers,
+                self.event_id,
+                self.event_type,
+                self.at,
+            )),
             event_id: Some(self.event_id),
         }
     }

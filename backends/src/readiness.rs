@@ -7,8 +7,8 @@ use kit::service::{Check, CheckError};
 
 use crate::bus::Bus;
 
-/// Without its store a service cannot work: `store_unavailable`, 503.
-pub fn of_store<F, Fut, E>(ask: F) -> Check
+/// Without its store a service cannot work: `store_unavailable`, 503. `setting` says which store it is.
+pub fn of_store<F, Fut, E>(setting: &'static str, ask: F) -> Check
 where
     F: Fn() -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), E>> + Send + 'static,
@@ -22,6 +22,7 @@ where
                 .map_err(|error| CheckError::new("store_unavailable", error))
         }
     })
+    .of_setting(setting)
 }
 
 /// Without the bus events wait in the outbox and nothing else stops: `bus_unavailable`, 200 `degraded`.
@@ -34,4 +35,5 @@ pub fn of_bus(bus: Arc<dyn Bus>) -> Check {
                 .map_err(|error| CheckError::new("bus_unavailable", error))
         }
     })
+    .of_setting("bus.url")
 }

@@ -13,6 +13,7 @@ use crate::{
     backoff::Backoff,
     bus::{BusError, Delivered, Positions, Subscription},
     dead_letters,
+    outbox::Origin,
 };
 
 /// How often the lag is measured.
@@ -126,12 +127,24 @@ impl Running<'_> {
 
     /// Applies one record, however long it takes, or hands it to the dead letters.
     async fn apply(&self, delivered: &Delivered) -> anyhow::Result<()> {
+        let Consumer { name, .. } = self.consumer;
+        let origin = Origin::of(&delivered.record.headers);
+        let applied = origin.within(self.try_until_applied(delivered)).await;
+        origin.end(name, &delivered.record.topic, !matches!(applied, Ok(true)));
+        applied.map(drop)
+    }
+
+    /// False when it lies in the dead letters.
+    async fn try_until_applied(&self, delivered: &Delivered) -> anyhow::Result<bool> {
         let Consumer { name, handler, .. } = self.consumer;
         let mut backoff = Backoff::new();
         loop {
             match handler.apply(delivered).await {
-                Ok(()) => return Ok(()),
-                Err(Failure::Poison(reason)) => return self.bury(delivered, &reason).await,
+                Ok(()) => return Ok(true),
+                Err(Failure::Poison(reason)) => {
+                    self.bury(delivered, &reason).await?;
+                    return Ok(false);
+                }
                 Err(Failure::Retry(error)) => {
                     let wait = backoff.next();
                     tracing::warn!(

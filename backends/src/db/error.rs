@@ -112,6 +112,10 @@ fn cause_of(refusal: &dyn DatabaseError) -> Cause {
             "53200" | "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "40001" | "40P01"
             | "55P03" => Cause::Unavailable,
             lost if lost.starts_with("08") => Cause::Unavailable,
+            // a wrong password or role, no such database, a right that is missing: somebody has to set it right, in the
+            // settings or on the server, and until then this is a store that cannot be used
+            refused if refused.starts_with("28") => Cause::Unavailable,
+            "3D000" | "42501" => Cause::Unavailable,
             _ => Cause::Other,
         };
     }

@@ -14,6 +14,7 @@ mod idempotency;
 mod kafka;
 mod lease;
 mod migrate;
+mod origin;
 mod outbox;
 #[cfg(feature = "redis-tests")]
 mod redis;

@@ -182,7 +182,7 @@ impl Broker {
     }
 }
 
-/// Nothing is wrong: who leads a partition is being decided.
+/// Nothing is wrong: who leads a partition, or looks after a group, is being decided.
 fn is_moving(code: Code) -> bool {
     matches!(
         code,
@@ -191,6 +191,9 @@ fn is_moving(code: Code) -> bool {
             | Code::FencedLeaderEpoch
             | Code::UnknownLeaderEpoch
             | Code::PreferredLeaderNotAvailable
+            | Code::NotCoordinator
+            | Code::CoordinatorNotAvailable
+            | Code::CoordinatorLoadInProgress
     )
 }
 

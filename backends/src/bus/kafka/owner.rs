@@ -1,4 +1,4 @@
-//! What a consumer's library tells of its group: partitions come and go, commits fail, positions move.
+//! What a consumer's library tells of its group: partitions come and go, positions move.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -33,8 +33,8 @@ pub(super) struct Owner {
     pub(super) handover: Arc<Handover>,
     /// Where a partition is begun the first time it is ours, if not where the group is.
     pub(super) begin: Mutex<BTreeMap<Part, i64>>,
-    /// A commit has failed.
-    pub(super) uncommitted: AtomicBool,
+    /// The group has told us which partitions are ours.
+    pub(super) joined: AtomicBool,
     /// What is fetched next, as the library said last.
     pub(super) fetched: Mutex<BTreeMap<Part, i64>>,
 }
@@ -45,21 +45,37 @@ impl Owner {
             link,
             handover,
             begin: Mutex::new(begin),
-            uncommitted: AtomicBool::new(false),
+            joined: AtomicBool::new(false),
             fetched: Mutex::default(),
         }
     }
 
-    fn assigned(&self, list: &mut TopicPartitionList) -> KafkaResult<()> {
+    /// Takes partitions over. Those that begin somewhere else than where the group is are committed there at once, so that the
+    /// others, who know how far we are by what is committed, do not take what was applied in an earlier life for now.
+    fn assigned(
+        &self,
+        consumer: &BaseConsumer<Owner>,
+        list: &mut TopicPartitionList,
+    ) -> KafkaResult<()> {
         let parts = self.parts(list);
+        let mut told = Vec::new();
         for part in &parts {
-            if let Some(offset) = self.begin.lock().remove(part) {
+            let begin = self.begin.lock().remove(part);
+            if let Some(next) = begin {
                 let topic = self.name(&part.0);
-                list.set_partition_offset(&topic, part.1, Offset::Offset(offset))?;
+                list.set_partition_offset(&topic, part.1, Offset::Offset(next))?;
+                told.push((part.clone(), next));
             }
         }
         tracing::debug!(?parts, "partitions are ours");
         self.handover.assign(&parts);
+        self.joined.store(true, Ordering::Relaxed);
+        if !told.is_empty() {
+            let noted = consumer.commit(&self.list(&told)?, CommitMode::Sync);
+            if let Err(error) = noted {
+                tracing::debug!(%error, "the group does not know that reading began anew");
+            }
+        }
         Ok(())
     }
 
@@ -165,10 +181,11 @@ impl ConsumerContext for Owner {
             RebalanceProtocol::Cooperative
         );
         let done = if what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.assigned(list).and_then(|()| match cooperative {
-                true => consumer.incremental_assign(list),
-                false => consumer.assign(list),
-            })
+            self.assigned(consumer, list)
+                .and_then(|()| match cooperative {
+                    true => consumer.incremental_assign(list),
+                    false => consumer.assign(list),
+                })
         } else {
             self.revoked(consumer, list);
             match cooperative {
@@ -178,13 +195,6 @@ impl ConsumerContext for Owner {
         };
         if let Err(error) = done {
             tracing::warn!(%error, "the group's partitions could not be taken over as told");
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::debug!(%error, "positions were not stored; they are with the next ones");
-            self.uncommitted.store(true, Ordering::Relaxed);
         }
     }
 }

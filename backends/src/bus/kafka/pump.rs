@@ -9,7 +9,7 @@ use std::{
 
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer},
+    consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult},
 };
 use tokio::sync::watch;
@@ -33,6 +33,8 @@ const ROUND: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A right that is refused is asked for again within this.
 const REFUSED: Duration = Duration::from_secs(5);
+/// How long a partition is somebody else's until its commits are theirs.
+const SETTLED: Duration = Duration::from_secs(2);
 /// How often a reader outside a group looks for partitions that were added.
 const NEW_PARTITIONS: Duration = Duration::from_secs(10);
 
@@ -43,8 +45,7 @@ pub(super) struct Pump {
     pub(super) topics: Vec<String>,
     /// Where it began, for every partition.
     pub(super) start: Positions,
-    /// What the group had committed then; nothing: outside a group.
-    pub(super) committed: Option<BTreeMap<Part, i64>>,
+    pub(super) in_group: bool,
     pub(super) elsewhere: watch::Sender<Positions>,
 }
 
@@ -57,6 +58,8 @@ struct Course {
     round: Instant,
     partitions: Instant,
     refused: Option<Instant>,
+    /// Since when partitions are somebody else's.
+    theirs: BTreeMap<Part, Instant>,
 }
 
 impl Pump {
@@ -70,6 +73,7 @@ impl Pump {
             round: now,
             partitions: now,
             refused: None,
+            theirs: BTreeMap::new(),
         };
         while !self.handover.is_closed() {
             self.make_room(&mut course);
@@ -127,38 +131,32 @@ impl Pump {
     }
 
     fn round(&self, course: &mut Course) {
-        self.commit(course);
+        self.store(course);
         if self.handover.has_trouble() {
             self.probe(course);
         }
         course.fetched = self.consumer.context().fetched.lock().clone();
-        match &self.committed {
-            Some(before) => self.others(before),
-            None if course.partitions.elapsed() >= NEW_PARTITIONS => {
-                course.partitions = Instant::now();
-                if let Err(error) = self.new_partitions() {
-                    tracing::debug!(%error, "new partitions were not looked for");
-                }
+        if self.in_group {
+            self.others(course);
+        } else if course.partitions.elapsed() >= NEW_PARTITIONS {
+            course.partitions = Instant::now();
+            if let Err(error) = self.new_partitions() {
+                tracing::debug!(%error, "new partitions were not looked for");
             }
-            None => {}
         }
     }
 
-    /// Commits beside the work what was applied since the last time.
-    fn commit(&self, course: &mut Course) {
-        let owner = self.consumer.context();
+    /// Stores what was applied since the last time; the library commits it beside the work, and again when that failed.
+    fn store(&self, course: &mut Course) {
         let positions = self.handover.positions();
-        let again = owner.uncommitted.swap(false, Ordering::Relaxed);
-        if self.committed.is_none()
-            || positions.is_empty()
-            || (positions == course.stored && !again)
-        {
+        if !self.in_group || positions == course.stored {
             return;
         }
-        let sent = owner
+        let owner = self.consumer.context();
+        let stored = owner
             .list(&positions)
-            .and_then(|list| self.consumer.commit(&list, CommitMode::Async));
-        match sent {
+            .and_then(|list| self.consumer.store_offsets(&list));
+        match stored {
             Ok(()) => course.stored = positions,
             Err(error) => tracing::debug!(%error, "positions were not stored"),
         }
@@ -197,16 +195,29 @@ impl Pump {
         }
     }
 
-    /// Where the other members of the group are. What they had committed before this subscription began beyond where it
-    /// begins was of another life.
-    fn others(&self, before: &BTreeMap<Part, i64>) {
-        let theirs: Vec<(Part, i64)> = parts(&self.start)
-            .filter(|(part, _)| !self.handover.is_ours(part))
+    /// Where the other members of the group are, by what they committed. Who takes a partition over may have to commit first
+    /// that it begins anew.
+    fn others(&self, course: &mut Course) {
+        let owner = self.consumer.context();
+        if !owner.joined.load(Ordering::Relaxed) {
+            return;
+        }
+        let (now, before) = (Instant::now(), std::mem::take(&mut course.theirs));
+        let not_ours = parts(&self.start).filter(|(part, _)| !self.handover.is_ours(part));
+        course.theirs = not_ours
+            .map(|(part, _)| {
+                let since = before.get(&part).copied().unwrap_or(now);
+                (part, since)
+            })
             .collect();
+        let settled = course
+            .theirs
+            .iter()
+            .filter(|(_, since)| since.elapsed() >= SETTLED);
+        let theirs: Vec<(Part, i64)> = settled.map(|(part, _)| (part.clone(), 0)).collect();
         if theirs.is_empty() || self.handover.has_trouble() {
             return;
         }
-        let owner = self.consumer.context();
         let asked = owner
             .list(&theirs)
             .and_then(|list| self.consumer.committed_offsets(list, PATIENCE));
@@ -216,8 +227,7 @@ impl Pump {
         let mut passed = Vec::new();
         for (name, partition, next) in found {
             let part = (owner.plain(&name), partition);
-            let (start, first) = (self.start.next(&part.0, partition), before.get(&part));
-            if next > start && first.is_none_or(|first| *first != next || *first <= start) {
+            if next > self.start.next(&part.0, partition) {
                 passed.push((part, next));
             }
         }

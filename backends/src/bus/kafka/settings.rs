@@ -142,9 +142,10 @@ impl Settings {
             .set("group.id", format!("{}{group}", self.prefix))
             .set("auto.offset.reset", "earliest")
             .set("isolation.level", "read_committed")
-            // A position counts when its record is applied, and we know when that is.
+            // A position is stored when its record is applied, never before; what is stored is committed beside the work.
             .set("enable.auto.offset.store", "false")
-            .set("enable.auto.commit", "false")
+            .set("enable.auto.commit", "true")
+            .set("auto.commit.interval.ms", "500")
             // Only the partitions that move stop during a rebalance.
             .set("partition.assignment.strategy", "cooperative-sticky")
             // A member that was killed is missed after this, the least a broker allows; the default is 45 s. After an outage

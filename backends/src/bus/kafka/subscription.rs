@@ -28,6 +28,8 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long commits at the end may take.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// Between two looks whether a rebalance is over.
+const REBALANCE: Duration = Duration::from_millis(50);
 
 /// The side of a subscription that hands out records.
 pub(super) struct Reader {
@@ -81,7 +83,7 @@ pub(super) async fn subscribe(
             handover: Arc::clone(&handover),
             topics: topics.clone(),
             start: begin.positions.clone(),
-            committed,
+            in_group,
             elsewhere: sender,
         };
         pump.join(begin.told).map_err(failed)?;
@@ -172,7 +174,7 @@ impl Pump {
     /// Joins the group, or takes every partition.
     fn join(&self, begin: BTreeMap<Part, i64>) -> KafkaResult<()> {
         let owner = self.consumer.context();
-        if self.committed.is_some() {
+        if self.in_group {
             *owner.begin.lock() = begin;
             let topics: Vec<String> = self.topics.iter().map(|topic| owner.name(topic)).collect();
             let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -186,27 +188,21 @@ impl Pump {
 }
 
 impl Reader {
+    /// Stores the positions of partitions that are ours. In the middle of a rebalance nobody can: what goes to others is then
+    /// stored as it goes, and the rest afterwards.
     async fn store(&self) -> Result<(), BusError> {
-        let positions = self.handover.positions();
-        if !self.in_group || positions.is_empty() {
+        if !self.in_group {
             return Ok(());
         }
-        let (consumer, link) = (self.consumer.clone(), self.link.clone());
-        let storing = blocking(move || {
-            let Some(consumer) = consumer.upgrade() else {
-                return Ok(());
-            };
-            let stored = consumer
-                .context()
-                .list(&positions)
-                .and_then(|list| consumer.commit(&list, CommitMode::Sync));
-            match stored {
-                Err(error) if error.rdkafka_error_code() != Some(Code::NoOffset) => {
-                    Err(link.unavailable("storing positions", &error))
+        let storing = async {
+            loop {
+                let positions = self.handover.positions();
+                if positions.is_empty() || self.commit_now(positions).await? {
+                    return Ok(());
                 }
-                _ => Ok(()),
+                tokio::time::sleep(REBALANCE).await;
             }
-        });
+        };
         match timeout(FAREWELL, storing).await {
             Ok(stored) => stored,
             Err(_) => Err(self
@@ -214,6 +210,34 @@ impl Reader {
                 .not_yet("the positions were not stored within 3 s")),
         }
     }
+
+    /// False in the middle of a rebalance.
+    async fn commit_now(&self, positions: Vec<(Part, i64)>) -> Result<bool, BusError> {
+        let (consumer, link) = (self.consumer.clone(), self.link.clone());
+        blocking(move || {
+            let Some(consumer) = consumer.upgrade() else {
+                return Ok(true);
+            };
+            let stored = consumer
+                .context()
+                .list(&positions)
+                .and_then(|list| consumer.commit(&list, CommitMode::Sync));
+            match stored {
+                Ok(()) => Ok(true),
+                Err(error) if error.rdkafka_error_code().is_some_and(is_rebalancing) => Ok(false),
+                Err(error) => Err(link.unavailable("storing positions", &error)),
+            }
+        })
+        .await
+    }
+}
+
+/// The group is being divided anew.
+fn is_rebalancing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId
+    )
 }
 
 #[async_trait]

@@ -8,7 +8,7 @@ mod outage;
 mod rights;
 mod topics;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use backends::{
@@ -17,8 +17,11 @@ use backends::{
 };
 use kit::{clock::SystemClock, metrics::Metrics};
 use parking_lot::Mutex;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
+
+/// What must not take so long; nothing is measured by it.
+const LONG: Duration = Duration::from_secs(60);
 
 /// The number `n` as the payload, of one of seven keys.
 fn record(topic: &str, n: u32) -> Record {
@@ -106,7 +109,29 @@ impl Member {
     /// Until everything that is there now is applied, by whomever.
     async fn reached_the_end(&self, bus: &Arc<dyn Bus>, topic: &str) {
         let ends = bus.ends(&[topic]).await.unwrap();
-        assert!(self.progress.reached(&ends).await);
+        let reached = timeout(LONG, self.progress.reached(&ends)).await;
+        assert_eq!(
+            reached,
+            Ok(true),
+            "{:?} of {ends:?}",
+            self.progress.applied()
+        );
+    }
+
+    /// Until everything that was there at its start is applied, by whomever.
+    async fn caught_up(&self) {
+        let caught_up = timeout(LONG, self.progress.caught_up()).await;
+        assert_eq!(caught_up, Ok(true), "{:?}", self.progress.applied());
+    }
+
+    /// Until it has applied a record itself.
+    async fn has_applied(&self) {
+        let mut watch = self.progress.watch();
+        let applied = timeout(
+            LONG,
+            watch.wait_for(|applied| applied.last_event_at.is_some()),
+        );
+        applied.await.expect("in time").unwrap();
     }
 
     async fn stop(self) -> Vec<u32> {

@@ -13,7 +13,7 @@ use backends::{
 use kit::{clock::SystemClock, ids::RandomIds, metrics::Metrics};
 use tokio_util::sync::CancellationToken;
 
-use super::{Member, assert_whole, broker::Broker, records};
+use super::{Member, assert_whole, broker::Broker, once, records};
 use crate::common::none;
 
 const A: TopicPolicy = TopicPolicy {
@@ -84,7 +84,7 @@ async fn events_wait_while_the_broker_is_dead_and_arrive_in_order_when_it_is_bac
     let member = Member::start(&bus, "a");
     let applied = |count: usize| {
         let keeper = Arc::clone(&member.keeper);
-        async move || keeper.applied().len() >= count
+        async move || once(&keeper.applied()).len() >= count
     };
     put(0..50).await;
     until("the first events", SOON, applied(50)).await;

@@ -1,6 +1,6 @@
 //! Topics as the broker has them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use backends::{
     bus::{BusError, Record, Retention, TopicPolicy},
@@ -124,6 +124,14 @@ async fn a_topic_that_is_otherwise_is_brought_nearer_and_loses_nothing() {
         state["max.message.bytes"], "777777",
         "somebody else's stays"
     );
+    // a broker tells of a change a moment after it took it
+    let changed = async {
+        while hand.configs("days.dlq").await["retention.ms"] == "1000" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let changed = tokio::time::timeout(Duration::from_secs(10), changed).await;
+    changed.expect("the time of dead letters is brought nearer");
     let (days, letters) = (hand.configs("days").await, hand.configs("days.dlq").await);
     assert_eq!(
         (
