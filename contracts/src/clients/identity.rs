@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use kit::problem::Problem;
+use kit::server::hand_on;
+use kit::trace::Span;
 
 use crate::access::{X_SESSION_ID, X_USER_EMAIL, X_USER_ID, X_USER_ROLES};
 use crate::bearer::bearer;
@@ -132,16 +134,27 @@ impl Identity for HttpIdentity {
         for value in presented.headers.get_all(AUTHORIZATION) {
             request = request.header(AUTHORIZATION, value);
         }
-        if let Some(id) = kit::server::request_id() {
-            request = request.header("x-request-id", id);
-        }
+        let span = Span::client();
+        let mut told = HeaderMap::new();
+        hand_on(&mut told, span.as_ref());
         request = request
+            .headers(told)
             .header("x-forwarded-method", presented.method.as_str())
             .header("x-forwarded-uri", presented.uri);
         if let Some(address) = presented.address {
             request = request.header("x-forwarded-for", address.to_string());
         }
-        let answer = request.send().await.map_err(unavailable)?;
+        let answer = request.send().await;
+        if let Some(span) = span {
+            let failed = answer
+                .as_ref()
+                .ok()
+                .is_none_or(|answer| answer.status().is_server_error());
+            span.end(failed, || {
+                ("GET auth".to_owned(), vec![("peer.service", "auth".into())])
+            });
+        }
+        let answer = answer.map_err(unavailable)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         if !status.is_success() {
             let body = answer.bytes().await.map_err(unavailable)?;
