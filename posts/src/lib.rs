@@ -100,7 +100,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
         text_sweeper(store.clone(), clock),
     ]);
     let checks = vec![
-        readiness::of_store(move || {
+        readiness::of_store("posts.store", move || {
             let store = store.clone();
             async move { store.check().await }
         }),

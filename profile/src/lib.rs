@@ -95,7 +95,7 @@ pub async fn build(_: Config, deps: Deps) -> anyhow::Result<Built> {
         accounts,
     ];
     let checks = vec![
-        readiness::of_store(move || {
+        readiness::of_store("profile.store", move || {
             let store = store.clone();
             async move { store.check().await }
         }),

@@ -145,6 +145,9 @@ impl MongoStore {
     }
 
     async fn ready(&self) -> Result<(), backends::db::Error> {
+        if self.inner.prepared.initialized() {
+            return Ok(());
+        }
         // Many wait for the one that tries, and each that fails lets the next one try.
         match tokio::time::timeout(READY, self.prepared()).await {
             Ok(prepared) => prepared,

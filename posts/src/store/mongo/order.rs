@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use contracts::PostId;
 use contracts::events::PostEvent;
 use futures_util::TryStreamExt;
+use kit::server::Carried;
 use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
@@ -52,6 +53,8 @@ pub(super) struct Order {
 #[derive(Debug)]
 struct Waiting {
     post: Post,
+    /// The request that publishes it: somebody else's may make the turn.
+    request: Carried,
     answer: oneshot::Sender<Result<Stands, db::Error>>,
 }
 
@@ -75,7 +78,11 @@ struct Named {
 pub(super) async fn publish(store: &MongoStore, post: Post) -> Result<Stands, Error> {
     let (answer, answered) = oneshot::channel();
     let order = store.order();
-    order.waiting.lock().push(Waiting { post, answer });
+    order.waiting.lock().push(Waiting {
+        post,
+        request: Carried::here(),
+        answer,
+    });
     let store = store.clone();
     // A request may be given up at any moment; a turn that others share is finished all the same.
     tokio::spawn(async move {
@@ -85,7 +92,10 @@ pub(super) async fn publish(store: &MongoStore, post: Post) -> Result<Stands, Er
             return;
         }
         let posts = waiting.iter().map(|waiting| waiting.post.clone());
-        let done = turn(&store, &mut known, posts.collect()).await;
+        let requests = waiting
+            .iter()
+            .map(|waiting| (waiting.post.id, waiting.request.clone()));
+        let done = turn(&store, &mut known, posts.collect(), &requests.collect()).await;
         drop(known);
         for waiting in waiting {
             let result = match &done {
@@ -133,6 +143,7 @@ async fn turn(
     store: &MongoStore,
     known: &mut Option<i64>,
     posts: Vec<Post>,
+    requests: &HashMap<PostId, Carried>,
 ) -> Result<HashMap<PostId, Stands>, db::Error> {
     let mut posts: Vec<Post> = {
         let mut by_id = HashMap::new();
@@ -144,7 +155,10 @@ async fn turn(
     let latest = name(store, known, &mut posts).await?;
     let statements = posts
         .iter()
-        .map(|post| publication(store, post))
+        .map(|post| {
+            let request = requests.get(&post.id).cloned().unwrap_or_default();
+            request.enter(|| publication(store, post))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let count = statements.len();
     let published = update(store, statements, Made::InOrder).await?;
