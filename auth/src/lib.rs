@@ -6,6 +6,7 @@ mod decision;
 mod device;
 mod error;
 mod instances;
+mod limits;
 mod links;
 mod lockout;
 mod login;
@@ -40,14 +41,14 @@ pub use tls::TlsAddress;
 pub use tokens::ISSUER;
 
 use crate::{
-    instances::Place,
+    instances::{Joined, Place},
+    limits::Limits,
     links::LinkKeys,
     password::PasswordRules,
     state::Auth,
     store::Store,
     tls::{Authorities, Keeper, Seals},
     turnstile::Turnstile,
-    window::PerMinute,
 };
 
 /// What the host hands in.
@@ -93,7 +94,9 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Built> {
     build_at(place, config, deps).await
 }
 
-/// Opens the accounts for a command, beside servers that run or without any. What it makes is seen by all of them.
+/// Opens the accounts for a command, beside servers that run or without any. What it makes is seen by all of them: what changed
+/// takes a number as every change does, and what is new is looked up. It does nothing that is a server's to do: it writes
+/// neither the credentials of services nor a setup token, and needs no broker.
 ///
 /// # Errors
 /// As [`build`].
@@ -108,22 +111,31 @@ pub async fn open(config: Config, deps: Deps) -> anyhow::Result<Accounts> {
 
 async fn build_at(place: Place, config: Config, deps: Deps) -> anyhow::Result<Built> {
     config.check().map_err(anyhow::Error::msg)?;
+    let serves = !matches!(place, Place::Guest);
     let place = place.take(&deps.db).await?;
     let store = Store::open(deps.db.clone(), deps.clock.clone(), deps.ids.clone())
         .await
         .context("auth: the store")?;
-    let (store, instance_workers, instance_check) = place
+    let Joined {
+        store,
+        windows,
+        workers: instance_workers,
+        check: instance_check,
+    } = place
         .join(store, &deps.ids, &deps.metrics)
         .await
         .context("auth: the store")?;
-    store
-        .sync_credentials(&config.credentials().map_err(anyhow::Error::msg)?)
-        .await
-        .context("auth: the service credentials")?;
-    deps.bus
-        .ensure(&[topics::AUTH_EVENTS, topics::AUTH_SIGNALS])
-        .await
-        .context("auth: the topics")?;
+    let credentials = config.credentials().map_err(anyhow::Error::msg)?;
+    if serves {
+        store
+            .sync_credentials(&credentials)
+            .await
+            .context("auth: the service credentials")?;
+        deps.bus
+            .ensure(&[topics::AUTH_EVENTS, topics::AUTH_SIGNALS])
+            .await
+            .context("auth: the topics")?;
+    }
     let authorities = Authorities::new(
         store.clone(),
         Seals::of(&deps.keys)?,
@@ -132,14 +144,15 @@ async fn build_at(place: Place, config: Config, deps: Deps) -> anyhow::Result<Bu
     );
     let listen = config.tls_listen().map_err(anyhow::Error::msg)?;
     let names = config.tls_names.clone();
+    let limits = Limits::new(windows, &deps.keys, deps.ids.clone());
     let auth = Auth::new(state::Inner {
         authorities: authorities.clone(),
         hasher: config
             .hasher()
             .counting(deps.metrics.counter("auth_password_hashes_total", &[])),
         rules: PasswordRules::new(config.password_min, config.password_denylist),
-        failed_logins: PerMinute::new(config.failed_logins_per_minute),
-        registers: PerMinute::new(config.registers_per_minute),
+        failed_logins: limits.per_minute("failed logins", config.failed_logins_per_minute),
+        registers: limits.per_minute("registrations", config.registers_per_minute),
         turnstile: Turnstile::default(),
         setup_file: deps.data_dir.map(|dir| dir.join(setup_file::NAME)),
         links: LinkKeys::of(&deps.keys),
@@ -149,14 +162,16 @@ async fn build_at(place: Place, config: Config, deps: Deps) -> anyhow::Result<Bu
         store: store.clone(),
         config,
     });
-    auth.prepare_setup()
-        .await
-        .context("auth: the setup token")?;
+    if serves {
+        auth.prepare_setup()
+            .await
+            .context("auth: the setup token")?;
+    }
     let routes = contracts::access::with_verifier(routes::routes(auth.clone())?, deps.verifier);
     let bus = deps.bus.clone();
     let check_store = store.clone();
     let mut checks = vec![
-        readiness::of_store(move || {
+        readiness::of_store("auth.store", move || {
             let store = check_store.clone();
             async move { store.check().await }
         }),

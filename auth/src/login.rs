@@ -7,13 +7,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{
     error::{Error, Result},
+    limits::Place,
     model::Origin,
     names,
     password::{Busy, Verdict},
     state::Auth,
     store::{Credential, NewSession, Proof, login_key, password_key},
     tokens::Tokens,
-    window::Counted,
 };
 
 /// How often a password is checked in one login, because its hash changed while it was checked.
@@ -44,7 +44,7 @@ impl Auth {
         let key = login_key(&name);
         let _turn = self.turnstile.enter(key, self.patience()).await?;
         let credential = self.store.credential(&name).await?;
-        let place = self.take_place(origin, credential.as_ref())?;
+        let place = self.take_place(origin, credential.as_ref()).await?;
         let attempt = Attempt {
             name,
             key,
@@ -52,8 +52,10 @@ impl Auth {
             user_agent,
         };
         let result = self.attempt(&attempt, credential, password).await;
-        if !matches!(result, Err(Error::InvalidCredentials)) {
-            self.give_back(place);
+        if let Some(place) = place
+            && !matches!(result, Err(Error::InvalidCredentials))
+        {
+            self.failed_logins.give_back(place).await;
         }
         result
     }
@@ -227,28 +229,16 @@ impl Auth {
         Duration::from_millis(self.config.hash_queue_ms)
     }
 
-    fn take_place(
+    async fn take_place(
         &self,
         origin: &Origin,
         credential: Option<&Credential>,
     ) -> Result<Option<Place>> {
-        let Some(key) = self.counted(origin.address, credential.map(|credential| credential.id))
+        let Some(whom) = self.counted(origin.address, credential.map(|credential| credential.id))
         else {
             return Ok(None);
         };
-        let at = self.clock.now();
-        self.failed_logins
-            .take(key, at)
-            .map_err(Error::RateLimited)?;
-        Ok(Some((key, at)))
-    }
-
-    fn give_back(&self, place: Option<Place>) {
-        if let Some((key, at)) = place {
-            self.failed_logins.give_back(key, at);
-        }
+        let taken = self.failed_logins.take(whom, self.clock.now()).await;
+        taken.map(Some).map_err(Error::RateLimited)
     }
 }
-
-/// A place among the failed logins of a minute; given back when the login was none.
-type Place = (Counted, chrono::DateTime<chrono::Utc>);

@@ -8,13 +8,14 @@ use kit::{Problem, SharedClock, SharedIds, token::KeyRing};
 use crate::{
     config::Config,
     error::{Error, Result},
+    limits::Limit,
     links::LinkKeys,
     memory::Known,
     password::{Hasher, PasswordRules},
     store::Store,
     tls::Authorities,
     turnstile::Turnstile,
-    window::{Counted, PerMinute},
+    window::Counted,
 };
 
 /// The service. Cheap to clone.
@@ -38,9 +39,9 @@ pub struct Inner {
     /// The settings.
     pub config: Config,
     /// Failed logins per address.
-    pub failed_logins: PerMinute,
+    pub failed_logins: Limit,
     /// Registrations per address.
-    pub registers: PerMinute,
+    pub registers: Limit,
     /// What vouches for the internal TLS address.
     pub authorities: Authorities,
     /// Tokens of links.
@@ -105,13 +106,15 @@ impl Auth {
     ///
     /// # Errors
     /// [`Error::RateLimited`].
-    pub fn admit_register(&self, address: Option<IpAddr>) -> Result<()> {
+    pub async fn admit_register(&self, address: Option<IpAddr>) -> Result<()> {
         let Some(address) = address else {
             return Ok(());
         };
-        self.registers
+        let taken = self
+            .registers
             .take(Counted::address(address), self.clock.now())
-            .map_err(Error::RateLimited)
+            .await;
+        taken.map(|_| ()).map_err(Error::RateLimited)
     }
 
     /// Whom a failed login counts for: the address, or in networks that many people share, the account.

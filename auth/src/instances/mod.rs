@@ -25,6 +25,8 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod trust;
+#[cfg(feature = "redis")]
+mod windows;
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,13 +40,18 @@ use kit::{
 use parking_lot::Mutex;
 use uuid::Uuid;
 
+#[cfg(test)]
+pub use self::start::Shared;
 use self::{
     confirm::Confirms,
     ledger::Ledger,
     notice::{Notice, SharedNotices, Version},
     trust::Trust,
 };
-pub use self::{rows::last_number, start::Place};
+pub use self::{
+    rows::last_number,
+    start::{Joined, Place},
+};
 
 /// How long a notice may take to be said. Nothing depends on it but time: the store tells as well.
 const SAYING: Duration = Duration::from_millis(250);
@@ -221,7 +228,9 @@ impl Instances {
             async move {
                 match deaf {
                     None => Ok(()),
-                    Some(why) => Err(CheckError::new("redis_unavailable", why)),
+                    Some(why) => {
+                        Err(CheckError::new("redis_unavailable", why).of_setting("auth.redis"))
+                    }
                 }
             }
         }))

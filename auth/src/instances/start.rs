@@ -1,5 +1,8 @@
 //! How a process takes its part: alone, as one of several, or as a guest.
 
+#[cfg(feature = "redis")]
+use std::sync::Arc;
+
 use backends::db::{Db, Hold, Share};
 use kit::{
     SharedIds,
@@ -9,23 +12,43 @@ use kit::{
 use uuid::Uuid;
 
 use super::{Instances, hold, keeper, notice::SharedNotices};
-use crate::{config::Config, store::Store};
+use crate::{config::Config, limits::SharedWindows, store::Store};
 
-/// Makes the channel of a store.
-pub type Channel = Box<dyn FnOnce(Uuid) -> SharedNotices + Send>;
+/// Makes what the instances of a store share beside it.
+pub type Sharing = Box<dyn FnOnce(Uuid) -> Shared + Send>;
+
+/// What instances share beside their store.
+pub struct Shared {
+    /// How they reach one another.
+    pub notices: SharedNotices,
+    /// Where they count together; none: each for itself.
+    pub windows: Option<SharedWindows>,
+}
 
 /// What a process wants to be on its store.
 pub enum Place {
     /// The only instance.
     Alone,
-    /// One of several that reach one another by a channel.
+    /// One of several.
     #[cfg_attr(
         not(any(feature = "redis", test)),
         expect(dead_code, reason = "a program without Redis is alone")
     )]
-    Among(Channel),
+    Among(Sharing),
     /// A command, beside the instances or without any.
     Guest,
+}
+
+/// A part that is taken.
+pub struct Joined {
+    /// The store as it is seen from this place.
+    pub store: Store,
+    /// Where all instances count together, if there are several.
+    pub windows: Option<SharedWindows>,
+    /// What keeps it so.
+    pub workers: Vec<Worker>,
+    /// For readiness.
+    pub check: Option<Check>,
 }
 
 /// A place that is taken.
@@ -46,8 +69,9 @@ impl Place {
         #[cfg(feature = "redis")]
         {
             let redis = backends::redis::Redis::open("auth.redis", &config.redis)?;
-            Ok(Self::Among(Box::new(move |store| {
-                std::sync::Arc::new(super::redis::RedisNotices::new(redis, store))
+            Ok(Self::Among(Box::new(move |store| Shared {
+                notices: Arc::new(super::redis::RedisNotices::new(redis.clone(), store)),
+                windows: Some(Arc::new(super::windows::RedisWindows::new(redis, store))),
             })))
         }
         #[cfg(not(feature = "redis"))]
@@ -75,7 +99,7 @@ impl Place {
 }
 
 impl Taken {
-    /// The store as it is seen from this place, and what keeps it so.
+    /// Takes part.
     ///
     /// # Errors
     /// The store's.
@@ -84,19 +108,26 @@ impl Taken {
         store: Store,
         ids: &SharedIds,
         metrics: &Metrics,
-    ) -> anyhow::Result<(Store, Vec<Worker>, Option<Check>)> {
+    ) -> anyhow::Result<Joined> {
+        let mut windows = None;
         let instances = match self.place {
             Place::Alone => Instances::alone(),
             Place::Guest => Instances::guest(),
-            Place::Among(channel) => {
-                let channel = channel(store.identity(ids.uuid()).await?);
-                Instances::member(ids.uuid(), channel, metrics.clone())
+            Place::Among(sharing) => {
+                let shared = sharing(store.identity(ids.uuid()).await?);
+                windows = shared.windows;
+                Instances::member(ids.uuid(), shared.notices, metrics.clone())
             }
         };
         let check = instances.readiness();
         let store = store.among(instances);
         let mut workers: Vec<Worker> = keeper::keep(store.clone()).into_iter().collect();
         workers.extend(self.hold.map(|(hold, share)| hold::keep(hold, share)));
-        Ok((store, workers, check))
+        Ok(Joined {
+            store,
+            windows,
+            workers,
+            check,
+        })
     }
 }

@@ -47,7 +47,7 @@ pub async fn register(
     if auth.config.registration != Registration::Open {
         return Err(Error::RegistrationClosed.into());
     }
-    auth.admit_register(client.origin.address)?;
+    auth.admit_register(client.origin.address).await?;
     let new = auth
         .new_account(
             Names {

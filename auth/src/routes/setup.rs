@@ -45,7 +45,7 @@ pub async fn set_up(
     if auth.store.has_admin().await? {
         return Err(Error::AlreadySetUp.into());
     }
-    auth.admit_register(client.origin.address)?;
+    auth.admit_register(client.origin.address).await?;
     // before the password is hashed: who has not the token costs no hash
     if !auth
         .store

@@ -26,8 +26,7 @@ use std::sync::Arc;
 
 use backends::db::{self, Db, Tx};
 use contracts::{Roles, UserId};
-use kit::{SharedClock, SharedIds};
-use tracing::Instrument as _;
+use kit::{SharedClock, SharedIds, server::Carried};
 use uuid::Uuid;
 
 pub use accounts::{Credential, Once};
@@ -99,7 +98,7 @@ impl Store {
         F: FnOnce(Self) -> Fut,
         Fut: Future<Output = Result<T>> + Send + 'static,
     {
-        let running = tokio::spawn(work(self.clone()).in_current_span());
+        let running = tokio::spawn(Carried::here().within(work(self.clone())));
         running
             .await
             .map_err(|error| Error::Problem(kit::Problem::internal(error)))?

@@ -4,6 +4,8 @@
 mod accounts;
 mod bad_input;
 mod events;
+#[cfg(feature = "redis-tests")]
+mod instances;
 mod login;
 mod paging;
 mod people;

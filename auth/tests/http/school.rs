@@ -13,6 +13,7 @@ use kit::{
     ids::RandomIds,
     metrics::Metrics,
     server::{Edge, Server, service_router},
+    service::Worker,
     testing::{self, TestRequest},
     token::KeyRing,
 };
@@ -88,6 +89,16 @@ impl School {
     }
 
     async fn at(db: &Db, clock: MockClock, change: impl FnOnce(&mut Config)) -> Self {
+        // without its workers, which end here
+        Self::with_workers(db, clock, change).await.0
+    }
+
+    /// One of several instances, and what keeps it equal to the others.
+    pub async fn with_workers(
+        db: &Db,
+        clock: MockClock,
+        change: impl FnOnce(&mut Config),
+    ) -> (Self, Vec<Worker>) {
         let mut config = Config::for_tests();
         change(&mut config);
         let folder = tempfile::tempdir().unwrap();
@@ -111,11 +122,12 @@ impl School {
             metrics: metrics.clone(),
             data_dir: Some(folder.path().to_path_buf()),
         };
-        let built = auth::build(config, deps).await.unwrap();
+        let mut built = auth::build(config, deps).await.unwrap();
+        let workers = std::mem::take(&mut built.service.workers);
         let edge = Edge::new(shared, ids, metrics.clone());
         let (router, _) = service_router(built.service, &edge);
         let server = Server::new("auth", router, edge);
-        Self {
+        let school = Self {
             server,
             accounts: built.accounts,
             identity: built.client,
@@ -124,7 +136,8 @@ impl School {
             db: db.clone(),
             metrics,
             folder,
-        }
+        };
+        (school, workers)
     }
 
     pub async fn send(&self, request: TestRequest) -> Answer {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::hub::Hub;
 use crate::{
     Built, Config, Deps, build_at,
-    instances::{Place, notice::SharedNotices},
+    instances::{Place, Shared, notice::SharedNotices},
     model::{NewAccount, Origin},
     state::Auth,
     store::{NewRoles, Which},
@@ -86,7 +86,11 @@ impl School {
     }
 
     pub async fn starting_with(&self, notices: SharedNotices) -> Instance {
-        self.at(Place::Among(Box::new(move |_| notices)))
+        let shared = Shared {
+            notices,
+            windows: None,
+        };
+        self.at(Place::Among(Box::new(move |_| shared)))
             .await
             .unwrap()
     }
