@@ -5,6 +5,7 @@
 
 mod files;
 mod hardening;
+mod image;
 mod rights;
 mod settings;
 mod shape;
