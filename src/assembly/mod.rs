@@ -386,5 +386,9 @@ impl Parts {
 
 /// Where to look when a service that was found there is not reached.
 fn setting(own: &'static str, url: &str) -> &'static str {
-    if url.is_empty() { "consul.address" } else { own }
+    if url.is_empty() {
+        "consul.address"
+    } else {
+        own
+    }
 }

@@ -73,9 +73,7 @@ pub async fn run(command: &Serve, env: Vec<(String, String)>) -> Result<(), Fail
     let Assembly {
         server, workers, ..
     } = assembly;
-    Ok(server
-        .run_with(listener, doors, workers, shutdown)
-        .await?)
+    Ok(server.run_with(listener, doors, workers, shutdown).await?)
 }
 
 /// What tells traces to a collector, where one is named.

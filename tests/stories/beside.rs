@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use crate::support::process::{Running, finish, schoolyard};
 use crate::support::{Person, School};
 
-const CREDENTIAL: &str = "a credential of the feed, 32 bytes or more";
+const CREDENTIAL: &str = "a credential of the feed: 32 bytes or more";
 
 fn common() -> Vec<(&'static str, String)> {
     let secret = "a secret of the stories, 32 bytes or more";

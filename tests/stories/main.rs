@@ -5,6 +5,7 @@
 mod access;
 mod architecture;
 mod bad_input;
+mod beside;
 mod command_line;
 mod crash;
 mod dead_letters;
@@ -13,12 +14,15 @@ mod feed_commands;
 #[cfg(feature = "real-tests")]
 mod full;
 mod live;
+#[cfg(feature = "real-tests")]
+mod misconfigured;
 mod races;
 mod rebuild;
 mod spoof;
 mod stream;
 mod support;
 mod topologies;
+mod traces;
 #[cfg(feature = "real-tests")]
 mod traefik;
 mod walk;

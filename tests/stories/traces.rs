@@ -56,9 +56,8 @@ async fn a_post_and_what_comes_of_it_are_one_trace_in_which_nobody_is_named() {
     ines.send(request).await.expect(200);
 
     let mut watching = told.subscribe();
-    let whole = watching.wait_for(|told| {
-        has(told, b"POST /api/posts") && has(told, b"apply posts-events")
-    });
+    let whole =
+        watching.wait_for(|told| has(told, b"POST /api/posts") && has(told, b"apply posts-events"));
     let whole = tokio::time::timeout(Duration::from_secs(30), whole).await;
     let whole = whole.expect("both are told").unwrap().clone();
     let id: Vec<u8> = (0..16)

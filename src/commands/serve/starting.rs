@@ -46,11 +46,8 @@ pub async fn build(
     let door = listener.into_std().context("the listener")?;
     let meanwhile = door.try_clone().context("the listener")?;
     let stop = CancellationToken::new();
-    let answering = server(plan, lacking).run(
-        TcpListener::from_std(meanwhile)?,
-        Vec::new(),
-        stop.clone(),
-    );
+    let answering =
+        server(plan, lacking).run(TcpListener::from_std(meanwhile)?, Vec::new(), stop.clone());
     let answering = tokio::spawn(answering);
     let built = tokio::select! {
         built = &mut building => Some(built),
@@ -81,7 +78,11 @@ async fn until_built(
         lacks.send_replace(Some(setting));
         tracing::warn!(
             setting,
-            variable = format!("{}{}", kit::config::PREFIX, setting.to_uppercase().replace('.', "__")),
+            variable = format!(
+                "{}{}",
+                kit::config::PREFIX,
+                setting.to_uppercase().replace('.', "__")
+            ),
             error = format!("{error:#}"),
             retry_in_ms = pause.as_millis() as u64,
             "a store cannot be used; this is tried again, and until then everything is 503"

@@ -11,7 +11,10 @@ const NOBODY: &str = "127.0.0.1:1";
 #[tokio::test]
 async fn a_wrong_database_password_is_named_and_works_once_it_is_right_on_real_servers() {
     let secured = Secured::of_run();
-    for (service, path) in [("auth", "/api/auth/setup"), ("profile", "/api/profile?ids=1")] {
+    for (service, path) in [
+        ("auth", "/api/auth/setup"),
+        ("profile", "/api/profile?ids=1"),
+    ] {
         let own = secured.database("right").await;
         let setting = format!("{service}.store");
         let variable = format!("SCHOOLYARD_{}__STORE", service.to_uppercase());
@@ -19,35 +22,67 @@ async fn a_wrong_database_password_is_named_and_works_once_it_is_right_on_real_s
         let settings = but(secured.settings(service), &[(&variable, &store)]);
         let mut started = Started::serve(service, &settings).await;
         let lacking = started.until_lacking("store", &setting).await;
-        assert_eq!(lacking, ("unready".to_owned(), "store_unavailable".to_owned()));
-        started.logged(&[&setting, &variable, "password authentication failed"]).await;
+        assert_eq!(
+            lacking,
+            ("unready".to_owned(), "store_unavailable".to_owned())
+        );
+        started
+            .logged(&[&setting, &variable, "password authentication failed"])
+            .await;
         let (status, body, wait) = started.get(path).await;
-        assert_eq!((status, body["code"].as_str()), (503, Some("store_unavailable")));
+        assert_eq!(
+            (status, body["code"].as_str()),
+            (503, Some("store_unavailable"))
+        );
         assert!(wait.is_some());
         started.goes_on_without_a_word_of(WRONG);
 
-        secured.sql(&format!("ALTER ROLE {own} PASSWORD '{WRONG}'")).await;
-        started.until_ready(|status, body| status == 200 && body["status"] == "ready").await;
+        secured
+            .sql(&format!("ALTER ROLE {own} PASSWORD '{WRONG}'"))
+            .await;
+        started
+            .until_ready(|status, body| status == 200 && body["status"] == "ready")
+            .await;
         assert_ne!(started.get(path).await.0, 503);
         started.goes_on_without_a_word_of(WRONG);
     }
 }
 
 #[tokio::test]
-async fn a_database_of_another_service_a_missing_password_and_a_wrong_address_are_named_on_real_servers() {
+async fn a_database_of_another_service_a_missing_password_and_a_wrong_address_are_named_on_real_servers()
+ {
     let secured = Secured::of_run();
     let password = secured.secret("postgres.auth");
     let others = secured.database("right").await;
     for (store, why) in [
-        (secured.postgres("auth", &password, &others), "permission denied for database"),
-        (format!("postgres://auth@{}/auth", secured.at("postgres")), "auth.store"),
-        (secured.postgres("auth", &password, "nowhere"), "\\\"nowhere\\\" does not exist"),
-        (format!("postgres://auth:{password}@{NOBODY}/auth"), "auth.store"),
+        (
+            secured.postgres("auth", &password, &others),
+            "permission denied for database",
+        ),
+        (
+            format!("postgres://auth@{}/auth", secured.at("postgres")),
+            "auth.store",
+        ),
+        (
+            secured.postgres("auth", &password, "nowhere"),
+            "\\\"nowhere\\\" does not exist",
+        ),
+        (
+            format!("postgres://auth:{password}@{NOBODY}/auth"),
+            "auth.store",
+        ),
     ] {
-        let settings = but(secured.settings("auth"), &[("SCHOOLYARD_AUTH__STORE", &store)]);
+        let settings = but(
+            secured.settings("auth"),
+            &[("SCHOOLYARD_AUTH__STORE", &store)],
+        );
         let mut started = Started::serve("auth", &settings).await;
         let lacking = started.until_lacking("store", "auth.store").await;
-        assert_eq!(lacking, ("unready".to_owned(), "store_unavailable".to_owned()), "{store}");
+        assert_eq!(
+            lacking,
+            ("unready".to_owned(), "store_unavailable".to_owned()),
+            "{store}"
+        );
         started.logged(&["auth.store", why]).await;
         started.goes_on_without_a_word_of(&password);
     }
@@ -57,7 +92,10 @@ async fn a_database_of_another_service_a_missing_password_and_a_wrong_address_ar
 async fn a_document_store_that_is_not_there_is_named_on_real_servers() {
     let secured = Secured::of_run();
     let store = format!("mongodb://ann:{WRONG}@{NOBODY}/posts");
-    let settings = but(secured.settings("posts"), &[("SCHOOLYARD_POSTS__STORE", &store)]);
+    let settings = but(
+        secured.settings("posts"),
+        &[("SCHOOLYARD_POSTS__STORE", &store)],
+    );
     let mut started = Started::serve("posts", &settings).await;
     let lacking = started.until_lacking("store", "posts.store").await;
     assert_eq!(lacking.0, "unready");
@@ -71,14 +109,29 @@ async fn a_broker_that_is_wrong_or_refuses_degrades_and_everything_else_works_on
     let at = secured.at("kafka");
     let others = secured.secret("kafka.posts");
     for (bus, secret, why) in [
-        (format!("kafka://auth:{WRONG}@{at}"), WRONG, "the broker refuses user `auth`"),
-        (format!("kafka://auth:{WRONG}@{NOBODY}"), WRONG, "no answer from 127.0.0.1:1"),
-        (format!("kafka://posts:{others}@{at}"), &others, "user `posts` has no right"),
+        (
+            format!("kafka://auth:{WRONG}@{at}"),
+            WRONG,
+            "the broker refuses user `auth`",
+        ),
+        (
+            format!("kafka://auth:{WRONG}@{NOBODY}"),
+            WRONG,
+            "no answer from 127.0.0.1:1",
+        ),
+        (
+            format!("kafka://posts:{others}@{at}"),
+            &others,
+            "user `posts` has no right",
+        ),
         (format!("kafka://{at}"), WRONG, "bus.url"),
     ] {
         let own = secured.database("right").await;
         let store = secured.postgres(&own, "right", &own);
-        let wrong = [("SCHOOLYARD_AUTH__STORE", &*store), ("SCHOOLYARD_BUS__URL", &*bus)];
+        let wrong = [
+            ("SCHOOLYARD_AUTH__STORE", &*store),
+            ("SCHOOLYARD_BUS__URL", &*bus),
+        ];
         let settings = but(secured.settings("auth"), &wrong);
         let mut started = Started::serve("auth", &settings).await;
         let lacking = started.until_lacking("bus", "bus.url").await;
@@ -125,7 +178,10 @@ async fn a_peer_that_is_not_there_or_refuses_degrades_and_is_named_on_real_serve
     let secured = Secured::of_run();
     let own = secured.database("right").await;
     let store = secured.postgres(&own, "right", &own);
-    let auth = but(secured.settings("auth"), &[("SCHOOLYARD_AUTH__STORE", &store)]);
+    let auth = but(
+        secured.settings("auth"),
+        &[("SCHOOLYARD_AUTH__STORE", &store)],
+    );
     let auth = Started::serve("auth", &auth).await;
     auth.until_ready(|status, _| status == 200).await;
     let nobody = format!("http://{NOBODY}");

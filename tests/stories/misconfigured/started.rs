@@ -45,13 +45,24 @@ impl Secured {
         let bus = self.secret(&format!("kafka.{service}"));
         let token = self.secret(&format!("consul.{service}"));
         let settings = [
-            ("SECRET_KEY", "a secret of the stories, 32 bytes or more".to_owned()),
+            (
+                "SECRET_KEY",
+                "a secret of the stories, 32 bytes or more".to_owned(),
+            ),
             ("SCHOOLYARD_LOG__FORMAT", "json".to_owned()),
-            ("SCHOOLYARD_BUS__URL", format!("kafka://{service}:{bus}@{}", self.at("kafka"))),
-            ("SCHOOLYARD_CONSUL__ADDRESS", format!("http://{}", self.at("consul"))),
+            (
+                "SCHOOLYARD_BUS__URL",
+                format!("kafka://{service}:{bus}@{}", self.at("kafka")),
+            ),
+            (
+                "SCHOOLYARD_CONSUL__ADDRESS",
+                format!("http://{}", self.at("consul")),
+            ),
             ("SCHOOLYARD_CONSUL__TOKEN", token),
         ];
-        settings.map(|(name, value)| (name.to_owned(), value)).into()
+        settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
     }
 
     /// A database with a role of this story's own; its name and password are the role's.
@@ -59,9 +70,12 @@ impl Secured {
         static DATABASES: AtomicU32 = AtomicU32::new(0);
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         let name = format!("wrong_{}_{number}", std::process::id());
-        self.sql(&format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'")).await;
-        self.sql(&format!("CREATE DATABASE {name} OWNER {name}")).await;
-        self.sql(&format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC")).await;
+        self.sql(&format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'"))
+            .await;
+        self.sql(&format!("CREATE DATABASE {name} OWNER {name}"))
+            .await;
+        self.sql(&format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC"))
+            .await;
         name
     }
 
@@ -70,21 +84,30 @@ impl Secured {
         let done = Command::new("psql")
             .env("PGPASSWORD", self.secret("postgres.admin"))
             .args(["-qX", "-v", "ON_ERROR_STOP=1", "-d"])
-            .arg(format!("postgres://postgres@{}/postgres", self.at("postgres")))
+            .arg(format!(
+                "postgres://postgres@{}/postgres",
+                self.at("postgres")
+            ))
             .args(["-c", statement])
             .status();
         assert!(done.await.expect("psql runs").success(), "{statement}");
     }
 
     pub fn postgres(&self, user: &str, password: &str, database: &str) -> String {
-        format!("postgres://{user}:{password}@{}/{database}", self.at("postgres"))
+        format!(
+            "postgres://{user}:{password}@{}/{database}",
+            self.at("postgres")
+        )
     }
 }
 
 fn read(file: &Path) -> String {
     let text = std::fs::read_to_string(file);
     let text = text.unwrap_or_else(|error| {
-        panic!("{}: {error}; tests/real/start --secured RUN/secured postgres=0 kafka=0 consul=0", file.display())
+        panic!(
+            "{}: {error}; tests/real/start --secured RUN/secured postgres=0 kafka=0 consul=0",
+            file.display()
+        )
     });
     text.trim().to_owned()
 }
@@ -114,8 +137,10 @@ impl Started {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
         drop(free);
-        let settings: Vec<(&str, &str)> =
-            settings.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let settings: Vec<(&str, &str)> = settings
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
         let mut command = schoolyard(folder.path(), &["serve", service], &settings);
         command.env("SCHOOLYARD_SERVER__LISTEN", &address);
         let mut child = command.spawn().expect("the binary starts");
@@ -135,7 +160,9 @@ impl Started {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(LONG, alive).await.unwrap_or_else(|_| panic!("{:?}", started.log.borrow()));
+        timeout(LONG, alive)
+            .await
+            .unwrap_or_else(|_| panic!("{:?}", started.log.borrow()));
         started
     }
 
@@ -145,14 +172,24 @@ impl Started {
     }
 
     async fn ask(&self, path: &str) -> Option<(u16, Value)> {
-        let answer = self.http.get(format!("{}{path}", self.base)).send().await.ok()?;
+        let answer = self
+            .http
+            .get(format!("{}{path}", self.base))
+            .send()
+            .await
+            .ok()?;
         let status = answer.status().as_u16();
         Some((status, answer.json().await.unwrap_or_default()))
     }
 
     /// An answer, and how long it asks to wait.
     pub async fn get(&self, path: &str) -> (u16, Value, Option<String>) {
-        let answer = self.http.get(format!("{}{path}", self.base)).send().await.unwrap();
+        let answer = self
+            .http
+            .get(format!("{}{path}", self.base))
+            .send()
+            .await
+            .unwrap();
         let wait = answer.headers().get("retry-after");
         let wait = wait.map(|wait| wait.to_str().unwrap().to_owned());
         let status = answer.status().as_u16();
@@ -187,13 +224,18 @@ impl Started {
             })
             .await;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        (text(&body["status"]), text(&body["checks"][check]["error_code"]))
+        (
+            text(&body["status"]),
+            text(&body["checks"][check]["error_code"]),
+        )
     }
 
     /// The first line of the log with all of this in it.
     pub async fn logged(&self, texts: &[&str]) -> String {
         let with = |lines: &Vec<String>| {
-            let found = lines.iter().find(|line| texts.iter().all(|text| line.contains(text)));
+            let found = lines
+                .iter()
+                .find(|line| texts.iter().all(|text| line.contains(text)));
             found.cloned()
         };
         let mut log = self.log.clone();
