@@ -30,6 +30,7 @@ service_env() {
     profile) setting SCHOOLYARD_PROFILE__STORE "postgres://profile:$(of postgres.profile)@$(at postgres)/profile" ;;
     posts) setting SCHOOLYARD_POSTS__STORE "mongodb://$(at mongo)/posts" ;;
     feed)
+        setting SCHOOLYARD_FEED__STORE "redis://feed:$(of redis.feed)@$(at redis)/0"
         setting SCHOOLYARD_PEERS__CREDENTIAL_FILE "$(secret credential.feed)"
         ;;
     gateway) setting SCHOOLYARD_GATEWAY__TRAEFIK_INTERNAL "$(internal_of_traefik)" ;;

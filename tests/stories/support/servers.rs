@@ -16,7 +16,7 @@ static STORIES: AtomicU32 = AtomicU32::new(0);
 
 impl Servers {
     /// Makes what must be there before a service connects. `SCHOOLYARD_TEST_SERVERS` is the run directory of
-    /// `tests/real/start RUNDIR postgres kafka mongo`.
+    /// `tests/real/start RUNDIR postgres redis kafka mongo`.
     pub async fn fresh() -> Self {
         let number = STORIES.fetch_add(1, Ordering::Relaxed);
         let servers = Self {
@@ -62,12 +62,20 @@ impl Servers {
     }
 
     /// The settings that name them.
-    pub fn settings(&self) -> [(&'static str, String); 4] {
+    pub fn settings(&self) -> [(&'static str, String); 5] {
         let own = |service: &str| self.postgres(&format!("{}_{service}", self.story));
         [
             ("SCHOOLYARD_AUTH__STORE", own("auth")),
             ("SCHOOLYARD_PROFILE__STORE", own("profile")),
             ("SCHOOLYARD_POSTS__STORE", self.posts()),
+            (
+                "SCHOOLYARD_FEED__STORE",
+                format!(
+                    "redis://127.0.0.1:{}?prefix={}:",
+                    self.port("redis"),
+                    self.story
+                ),
+            ),
             (
                 "SCHOOLYARD_BUS__URL",
                 format!(
