@@ -329,3 +329,47 @@ async fn what_a_request_leaves_to_a_task_or_a_message_goes_on_with_its_trace() {
     assert!(Span::consumer(None).is_none() && Span::consumer(Some("x")).is_none());
     assert!(Span::client().is_none(), "of no request");
 }
+
+#[derive(Clone, Default)]
+struct Sink(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_line_of_the_log_in_a_request_names_its_trace() {
+    collector().await;
+    let (id, traceparent) = trace(7, true);
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .event_format(kit::telemetry::JsonLines)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let inside = Router::new().route("/", axum::routing::get(async || tracing::info!("inside")));
+    get("/")
+        .header("traceparent", &traceparent)
+        .send(&server(inside))
+        .await;
+    tracing::info!("outside");
+    let text = String::from_utf8(sink.0.lock().clone()).unwrap();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |message: &str| {
+        let line = lines.iter().find(|line| line["message"] == message);
+        line.unwrap()["trace_id"].clone()
+    };
+    assert_eq!(of("inside"), hex::encode(&id));
+    assert_eq!(of("request"), hex::encode(&id));
+    assert_eq!(of("outside"), serde_json::Value::Null);
+}

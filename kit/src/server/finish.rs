@@ -100,12 +100,14 @@ fn log(exchange: &Exchange<'_>, status: StatusCode, ms: f64, problem: Option<&Re
     let cx = exchange.cx;
     let route = cx.route.get();
     let quiet = route.is_some_and(|r| r.quiet) && !status.is_server_error();
+    let trace_id = cx.span.as_ref().map(|span| span.at().trace_id());
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
                 target: "request",
                 service = cx.answering(),
                 request_id = cx.id(),
+                trace_id = trace_id.as_deref(),
                 route = route.map_or(UNMATCHED, |r| r.template.as_str()),
                 method = exchange.method.as_str(),
                 status = status.as_u16(),
@@ -127,6 +129,7 @@ fn log(exchange: &Exchange<'_>, status: StatusCode, ms: f64, problem: Option<&Re
             target: "failure",
             service = cx.answering(),
             request_id = cx.id(),
+            trace_id = trace_id.as_deref(),
             route = route.map_or(UNMATCHED, |r| r.template.as_str()),
             status = status.as_u16(),
             code = problem.map(|p| &*p.code),
