@@ -350,3 +350,29 @@ async fn whoever_changes_the_chain_or_a_clear_value_is_found() {
         "an erased value leaves the chain whole"
     );
 }
+
+#[tokio::test]
+async fn of_posts_that_share_a_turn_each_event_names_the_request_of_its_own_post() {
+    let scene = Scene::new().await;
+    let store = &scene.survivor;
+    let posts = at_once((0..64).map(|n| {
+        let id = format!("r-{n}");
+        async move {
+            let publishing =
+                store.publish(new_post(1, &format!("post {n}"), &[], &["school"]), None);
+            let published = kit::server::of_message(Some(&id), None, publishing).await;
+            (published.unwrap().id, id)
+        }
+    }))
+    .await;
+    let waiting = store.oldest(64).await.unwrap();
+    assert_eq!(waiting.len(), 64);
+    for (post, id) in posts {
+        let key = format!("post:{post}");
+        let (_, record) = waiting
+            .iter()
+            .find(|(_, record)| record.key.as_ref() == Some(&key))
+            .unwrap();
+        assert_eq!(record.headers["ce_requestid"], id);
+    }
+}
