@@ -66,7 +66,7 @@ async fn two_instances_of_every_service_do_each_thing_once_and_know_the_same() {
     }
     // So has a role that was taken away.
     let colleague = stack.person(&office, "tom", &["teacher"]).await;
-    person.publish("for teachers", &["role:teacher"]).await;
+    office.publish("for teachers", &["role:teacher"]).await;
     stack
         .until("the colleague sees it", async || {
             colleague
