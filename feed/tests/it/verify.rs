@@ -38,7 +38,7 @@ async fn differences(feed: &TestFeed) -> Vec<Difference> {
 
 #[tokio::test]
 async fn a_stream_that_is_right_has_no_differences_and_is_counted() {
-    let (feed, _) = filled(4).await;
+    let (feed, _store) = filled(4).await;
     feed.delete(id(6), 2).await;
     feed.raw(r#"{"event_type":"post.created","timestamp":"2026-03-02T08:00:30","data":{"post_id":"65f0a1b2c3d4e5f601234567","user_id":3,"title":"Foreign"}}"#)
         .await;
@@ -108,7 +108,7 @@ async fn a_foreign_post_whose_message_is_kept_no_longer_is_counted_and_not_calle
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_that_go_on_are_no_differences() {
-    let (feed, _) = filled(5).await;
+    let (feed, _store) = filled(5).await;
     let feed = Arc::new(feed);
     let writing = {
         let feed = feed.clone();
@@ -134,7 +134,7 @@ async fn writes_that_go_on_are_no_differences() {
 
 #[tokio::test]
 async fn there_is_one_comparison_at_a_time_and_none_of_what_is_not_there() {
-    let (feed, _) = filled(5).await;
+    let (feed, _store) = filled(5).await;
     let halt = feed.world.exports.halt(2);
     let feed = Arc::new(feed);
     let first = {

@@ -28,6 +28,7 @@ mod surface;
 #[path = "../it/verify.rs"]
 mod verify;
 
+mod loss;
 mod model;
 mod several;
 
@@ -38,7 +39,9 @@ use feed::store::RedisStore;
 use kit::clock::SystemClock;
 use kit::ids::RandomIds;
 
+use feed::{Change, Order};
 use support::Opened;
+use support::owner::{id, start};
 
 /// An instance of its own on this Redis.
 fn instance(redis: &TestRedis, window: usize) -> Arc<RedisStore> {
@@ -56,5 +59,14 @@ fn backend(window: usize) -> Opened {
     Opened {
         store: instance(&redis, window),
         keeps: Some(Arc::new(redis)),
+    }
+}
+
+/// The end of a post.
+fn gone(number: u32, version: i64) -> Change {
+    Change::Gone {
+        id: id(number),
+        order: Order::owned(version),
+        at: start(),
     }
 }

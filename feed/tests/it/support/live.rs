@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::BodyDataStream;
 use axum::response::Response;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use serde_json::Value;
 
 /// How long a test waits for what must come; nothing waits this long that works.
@@ -18,7 +18,7 @@ pub struct Seen {
 }
 
 pub struct Live {
-    body: BodyDataStream,
+    pub body: BodyDataStream,
     /// What has come and is not read.
     pub text: String,
     /// What a browser would send as `Last-Event-ID`.
@@ -54,19 +54,6 @@ impl Live {
         }
     }
 
-    /// Lets the stream do what it can do now, and takes note of what has come and is no event.
-    pub fn settle(&mut self) {
-        while let Some(chunk) = self.body.next().now_or_never() {
-            let chunk = chunk.expect("the stream goes on").unwrap();
-            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
-        }
-        while let Some((block, rest)) = self.text.split_once("\n\n") {
-            let (block, rest) = (block.to_owned(), rest.to_owned());
-            self.text = rest;
-            assert_eq!(self.read(&block), None, "more than was expected");
-        }
-    }
-
     /// Waits for bytes; tells whether there are any.
     pub async fn more(&mut self) -> bool {
         let chunk = tokio::time::timeout(PATIENCE, self.body.next()).await;
@@ -78,7 +65,8 @@ impl Live {
         true
     }
 
-    fn read(&mut self, block: &str) -> Option<Seen> {
+    /// Takes note of a block; the event in it, if it is one.
+    pub fn read(&mut self, block: &str) -> Option<Seen> {
         let (mut event, mut data) = (String::new(), String::new());
         for line in block.lines() {
             match line.split_once(": ").unwrap_or((line, "")) {
