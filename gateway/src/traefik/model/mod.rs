@@ -1,16 +1,19 @@
 //! What of Traefik's dynamic configuration is written, as types: whatever can be built of them, Traefik takes. A value that
 //! does not parse stops its whole KV provider, so there is no way to write one.
 
+mod address;
 mod grammar;
 mod middleware;
 mod name;
 mod object;
 mod parse;
+mod pem;
 mod router;
 mod rule;
 mod service;
 mod value;
 
+pub use address::Address;
 pub use grammar::check;
 pub use middleware::{
     Breaker, Buffering, Errors, ForwardAuth, Middleware, MiddlewareKind, Page, RateLimit, Retry,
@@ -18,10 +21,11 @@ pub use middleware::{
 };
 pub use name::{Name, Reference};
 pub use object::{Dynamic, Guards, Kind, Object, ROOT, id_of};
+pub use pem::Pem;
 pub use router::{EntryPoint, Place, Router, Target};
 pub use rule::{Matcher, Rule};
 pub use service::{Certificate, Service, ServiceKind, Transport};
-pub use value::{Address, Duration, Host, Item, Method, PathText, Pattern, Pem, Statuses, Text};
+pub use value::{Duration, Host, Item, Method, PathText, Pattern, Statuses, Text};
 
 /// What cannot be written for Traefik.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
