@@ -267,7 +267,7 @@ async fn readiness_says_how_the_last_call_went_and_which_setting_to_look_at() {
         ("http://127.0.0.1:1", "peers.auth", "auth_unavailable"),
     ] {
         let tokens =
-            FetchedTokens::new(url, "feed", SecretString::from("s3cr3t"), clock.clone()).unwrap();
+            FetchedTokens::new(url, "things", SecretString::from("s3cr3t"), clock.clone()).unwrap();
         let tokens = tokens.of_settings("peers.auth", "peers.credential");
         tokens.bearer().await.unwrap_err();
         let error = tokens.readiness().ask().await.unwrap_err();

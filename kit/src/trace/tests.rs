@@ -54,11 +54,11 @@ fn spans() -> impl Strategy<Value = Vec<Ended>> {
 proptest! {
     #[test]
     fn every_span_is_read_as_it_was(spans in spans()) {
-        let bytes = request(&Resource::new("posts", "1.2", "one"), &spans);
+        let bytes = request(&Resource::new("things", "1.2", "one"), &spans);
         let read = otlp::Request::decode(&*bytes).unwrap();
         let [resource_spans] = &*read.resource_spans else { panic!("{read:?}") };
         let resource = resource_spans.resource.clone().unwrap();
-        prop_assert_eq!(otlp::shown(&resource.attributes), "service.name=posts service.version=1.2 service.instance.id=one");
+        prop_assert_eq!(otlp::shown(&resource.attributes), "service.name=things service.version=1.2 service.instance.id=one");
         let [scope_spans] = &*resource_spans.scope_spans else { panic!("{read:?}") };
         prop_assert_eq!(scope_spans.spans.len(), spans.len());
         for (read, span) in scope_spans.spans.iter().zip(&spans) {
