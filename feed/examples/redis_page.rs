@@ -12,7 +12,7 @@ use contracts::events::PostState;
 use contracts::{Audience, PostId, UserId};
 use feed::store::Store;
 use feed::{Answer, Change, Filter, Limits, Query, Scope, Source, Start};
-use kit::clock::{Clock, SystemClock};
+use kit::clock::SystemClock;
 
 /// How long each measurement takes.
 const LASTS: Duration = Duration::from_secs(4);

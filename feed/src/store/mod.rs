@@ -197,6 +197,6 @@ pub trait Store: Send + Sync + Debug {
 
     /// Until something may have been applied or shown by another instance on the same store; for ever where there is none.
     async fn news(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use backends::redis::{Redis, Script, Value};
+use backends::redis::{Error, Redis, Script, Value};
 use chrono::{DateTime, Utc};
 use contracts::UserId;
 use parking_lot::Mutex;
@@ -99,9 +99,11 @@ impl Core {
         }
         let answer = redis.script::<Value>(&call).await;
         let mut reply = Reply::of(answer.map_err(|error| {
-            let error = failed(&error);
-            *self.away.lock() = Some((Instant::now(), error.to_string()));
-            error
+            // What it refuses to one (it is full, say) it may answer to another.
+            if let Error::Unavailable { .. } = error {
+                *self.away.lock() = Some((Instant::now(), error.to_string()));
+            }
+            failed(&error)
         })?)?;
         Ok(match reply.text()?.as_str() {
             "cold" => Said::Cold,
