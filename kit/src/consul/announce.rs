@@ -13,6 +13,8 @@ use crate::service::Check;
 
 /// How often a service that cannot work yet is asked again.
 const NOT_READY: Duration = Duration::from_millis(250);
+/// How often an agent that is away is tried: it is to hear of its instances before anybody hears from it that they are dead.
+const AWAY: Duration = Duration::from_millis(300);
 /// What a check may take.
 const LONGEST_CHECK: Duration = Duration::from_secs(1);
 
@@ -45,8 +47,16 @@ impl Announcement {
                     spread(self.look)
                 }
                 Err(error) => {
+                    // An agent that was started anew takes everybody for dead until its own first check, and would let nobody be
+                    // asked meanwhile; whoever tells it again lives.
+                    told = None;
+                    let longest = if matches!(error, ConsulError::Unreachable(_)) {
+                        AWAY
+                    } else {
+                        Duration::MAX
+                    };
                     self.standing.trouble(&who, error);
-                    pauses.next()
+                    pauses.next().min(longest)
                 }
             };
             if stop

@@ -117,6 +117,31 @@ async fn a_consul_that_is_away_ends_nothing_and_hears_of_the_instance_when_it_is
 }
 
 #[tokio::test]
+async fn an_agent_that_comes_back_and_takes_everybody_for_dead_hears_that_the_instance_lives() {
+    let consul = MemoryConsul::new();
+    let member = member(&consul);
+    let mut service = things(vec![]);
+    member.join(&mut service, own(5000));
+    let working = work(service.workers);
+    soon(consul.until(known)).await;
+    consul.fail(Some(ConsulError::Unreachable(
+        "connection refused".to_owned(),
+    )));
+    eventually("it was noticed", || async {
+        member.check().ask().await.is_err()
+    })
+    .await;
+    consul.set_passing("things-one-5000", false);
+    consul.fail(None);
+    eventually("it is among those that live", || async {
+        let living = consul.passing("things", None).await;
+        living.is_ok_and(|found| found.instances.len() == 1)
+    })
+    .await;
+    working.stop().await;
+}
+
+#[tokio::test]
 async fn an_instance_that_is_told_to_stop_is_gone_when_its_worker_has_ended() {
     let consul = MemoryConsul::new();
     let mut service = things(vec![]);
