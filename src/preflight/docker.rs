@@ -270,18 +270,20 @@ fn starts(machine: &dyn Machine, image: &str) -> Finding {
         return Finding::pass(CHECK, ran.out);
     }
     let said = ran.err.to_lowercase();
+    // What follows is help for the command line.
+    let shown = ran.err.lines().next().unwrap_or_default();
     for (sign, means, cure) in CAUSES {
         if said.contains(sign) {
             return Finding::fail(
                 CHECK,
-                format!("{means} ({})", ran.err),
+                format!("{means} ({shown})"),
                 cure.replace("{image}", image),
             );
         }
     }
     Finding::fail(
         CHECK,
-        format!("no: {}", ran.err),
+        format!("no: {shown}"),
         format!("`docker run --rm {image} --version` must print a version"),
     )
 }
