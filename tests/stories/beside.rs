@@ -59,7 +59,7 @@ async fn administrators_sign_in_at_once(stores: Vec<(&'static str, String)>, ins
     // what only a server is told, a command does not take away
     for instance in &running {
         let url = format!("{}/internal/auth/service-token", instance.base);
-        let request = reqwest::Client::new().post(url);
+        let request = kit::peer::client().unwrap().post(url);
         let answer = request.basic_auth("feed", Some(CREDENTIAL)).send().await;
         assert_eq!(answer.unwrap().status(), 200);
     }

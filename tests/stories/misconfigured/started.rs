@@ -152,7 +152,7 @@ impl Started {
             child,
             base: format!("http://{address}"),
             log,
-            http: Client::new(),
+            http: kit::peer::client().unwrap(),
             _folder: folder,
         };
         let alive = async {
