@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::super::plan::plan;
 use crate::table::{Found, Table};
-use crate::traefik::model::{Kind, Object, id_of};
+use crate::traefik::model::{Guards, Kind, Object, id_of};
 use crate::traefik::render::{self, Routing};
 use crate::traefik::sim::{Request, Sim, Way};
 
@@ -358,4 +358,43 @@ fn keys_that_traefik_takes_for_ours_are_ours_however_they_are_spelled() {
         apply(&mut keys, transaction);
     }
     assert_eq!(ours(&keys), of(&desired));
+}
+
+#[test]
+fn a_router_that_has_lost_its_guard_is_not_brought_back_by_mending_what_it_needs() {
+    let info = render::tests::info;
+    let infos = vec![
+        info(
+            "posts",
+            Some(Method::POST),
+            "/api/posts",
+            Access::Authenticated,
+        ),
+        info("feed", Some(Method::GET), "/api/feed", Access::Public),
+    ];
+    let routing = Routing::new(render::tests::settings(), &infos).unwrap();
+    let objects = routing.objects(Some(&render::tests::trust())).unwrap();
+    let mut keys = of(&objects);
+    // So much is broken that it is mended before the router's turn comes.
+    for object in &objects {
+        let lost = match (object.kind, &object.guards) {
+            (Kind::Service, _) => object.pairs.len(),
+            (_, Guards::Itself) => 1,
+            _ => 0,
+        };
+        for (key, _) in object.pairs.iter().rev().take(lost) {
+            keys.remove(key);
+        }
+    }
+    let guard = "traefik/http/routers/sy-posts-authenticated-body-1048576/middlewares/0";
+    assert_eq!(keys.remove(guard).as_deref(), Some("sy-auth"));
+    let wanted = Wanted { infos, objects };
+    let protected = protected(&[&wanted]);
+    let plan = plan(&wanted.objects, &pairs(&keys));
+    assert!(plan.transactions.len() > 1 && !protected.is_empty());
+    for transaction in &plan.transactions {
+        apply(&mut keys, transaction);
+        assert_eq!(open(&keys, &protected), BTreeSet::new(), "{transaction:?}");
+    }
+    assert_eq!(keys, of(&wanted.objects));
 }
