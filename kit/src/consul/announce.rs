@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::following::{Pauses, spread};
+use super::following::spread;
 use super::own::Own;
 use super::standing::Standing;
 use super::{Catalog, ConsulError, Registration};
@@ -13,7 +13,7 @@ use crate::service::Check;
 
 /// How often a service that cannot work yet is asked again.
 const NOT_READY: Duration = Duration::from_millis(250);
-/// How often an agent that is away is tried: it is to hear of its instances before anybody hears from it that they are dead.
+/// How often an agent that is away, or refuses, is tried: it is to hear of its instances before anybody hears from it that they are dead.
 const AWAY: Duration = Duration::from_millis(300);
 /// What a check may take.
 const LONGEST_CHECK: Duration = Duration::from_secs(1);
@@ -36,27 +36,21 @@ impl Announcement {
             return Ok(());
         }
         let who = format!("registration of {}", self.service);
-        let mut pauses = Pauses::default();
         let mut told = None;
         loop {
             // not cut off in the middle: what is on its way could arrive after the deregistration
             let pause = match self.ensure(&mut told).await {
                 Ok(()) => {
                     self.standing.well(&who);
-                    pauses = Pauses::default();
                     spread(self.look)
                 }
                 Err(error) => {
                     // An agent that was started anew takes everybody for dead until its own first check, and would let nobody be
                     // asked meanwhile; whoever tells it again lives.
                     told = None;
-                    let longest = if matches!(error, ConsulError::Unreachable(_)) {
-                        AWAY
-                    } else {
-                        Duration::MAX
-                    };
                     self.standing.trouble(&who, error);
-                    pauses.next().min(longest)
+                    // One that begins may refuse for a moment what it will know, so this is not for the silent ones only.
+                    spread(AWAY)
                 }
             };
             if stop
