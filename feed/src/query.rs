@@ -7,7 +7,7 @@ use contracts::{Audience, PostId, UserId};
 use crate::position::Position;
 
 /// Whose page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// What a reader of these audiences sees. Sorted, each once.
     Audiences(Vec<Audience>),

@@ -25,6 +25,7 @@ mod scripts;
 mod tail;
 mod text;
 mod told;
+mod totals;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use super::core::{Core, Said, Seen};
 use super::reply::{Reply, bytes};
 use super::tail::{Look, Looks, is_nil};
 use super::text;
+use super::totals::{LAG, Totals};
 use crate::page;
 use crate::position::Position;
 use crate::query::{Answer, Part, Query, Rest, Scope, Start};
@@ -28,6 +29,7 @@ const MOST: usize = 50_000;
 #[derive(Debug)]
 pub(super) struct Pages {
     pages: PageCache,
+    totals: Totals,
     known: Mutex<Known>,
 }
 
@@ -50,10 +52,10 @@ struct State {
 }
 
 impl State {
-    /// As the script says it.
-    fn known(&self, seen: Seen) -> Option<String> {
-        let still = self.stamp.generation == seen.generation;
-        still.then(|| format!("{} {}", self.stamp.newest, self.lines))
+    /// As the script names it.
+    fn name(&self) -> String {
+        let Stamp { generation, newest } = self.stamp;
+        format!("{generation} {newest} {}", self.lines)
     }
 }
 
@@ -61,6 +63,7 @@ impl Pages {
     pub(super) fn new(most: usize) -> Self {
         Self {
             pages: PageCache::new(most),
+            totals: Totals::default(),
             known: Mutex::default(),
         }
     }
@@ -153,8 +156,9 @@ impl Core {
         }
         loop {
             let before = self.seen();
-            let known = found.as_ref().and_then(|(_, state, _)| state.known(before));
-            let words = words(query, known);
+            let known = found.as_ref().map(|(_, state, _)| state.name());
+            let asked = pages.totals.ask(query);
+            let words = words(query, known, asked.word.clone());
             let said = self.run(&self.scripts.page, now, &words).await?;
             let Said::Word(word, mut reply) = said else {
                 if matches!(said, Said::Nothing) {
@@ -186,7 +190,14 @@ impl Core {
                     _ => continue,
                 }
             }
-            let part = part(reply, query)?;
+            let (mut part, told) = part(reply, query)?;
+            let state = State { seen, stamp, lines }.name();
+            part.total = pages.totals.answer(query, &asked, &state, told);
+            if asked.lags {
+                // Counted anew soon, although nothing may have changed by then.
+                let soon = now + LAG;
+                part.until = Some(part.until.map_or(soon, |until| until.min(soon)));
+            }
             if !is_first || part.rest.is_some() {
                 return Ok(Answer::Part(part));
             }
@@ -245,7 +256,7 @@ fn place_at(at: Option<DateTime<Utc>>) -> String {
         .unwrap_or_default()
 }
 
-fn words(query: &Query, known: Option<String>) -> [String; 10] {
+fn words(query: &Query, known: Option<String>, counted: String) -> [String; 10] {
     let (kind, lines) = scope(&query.scope);
     let to = query.filter.to.map(Position::first_at);
     let (before, skip) = match query.start {
@@ -253,7 +264,6 @@ fn words(query: &Query, known: Option<String>) -> [String; 10] {
         Start::After(position) => (Some(position), String::new()),
     };
     let upper = before.into_iter().chain(to).min();
-    let counts = u8::from(!skip.is_empty()).to_string();
     [
         kind.to_owned(),
         lines,
@@ -264,17 +274,17 @@ fn words(query: &Query, known: Option<String>) -> [String; 10] {
         skip,
         query.limit.to_string(),
         known.unwrap_or_default(),
-        counts,
+        counted,
     ]
 }
 
-/// The page, from the floor on.
-fn part(mut reply: Reply, query: &Query) -> Result<Part, StoreError> {
+/// The page, from the floor on, and what was counted.
+fn part(mut reply: Reply, query: &Query) -> Result<(Part, i64), StoreError> {
     let (floor, last) = (reply.text()?, reply.text()?);
     let more = reply.int()? == 1;
     let skip = reply.size()?;
     let until = Some(reply.text()?).filter(|till| !till.is_empty());
-    let total = usize::try_from(reply.int()?).ok();
+    let total = reply.int()?;
     let pins = reply.texts()?;
     let bodies = reply.list()?.rest();
     let names = reply.list()?.rest();
@@ -289,7 +299,6 @@ fn part(mut reply: Reply, query: &Query) -> Result<Part, StoreError> {
             Some(text::place_of(&last)?)
         },
         more,
-        total,
         until: until.map(|till| text::time_of(&till)).transpose()?,
         ..Part::default()
     };
@@ -337,5 +346,5 @@ fn part(mut reply: Reply, query: &Query) -> Result<Part, StoreError> {
             except: except.collect::<Result<Vec<PostId>, StoreError>>()?,
         });
     }
-    Ok(part)
+    Ok((part, total))
 }

@@ -1,9 +1,10 @@
 -- One page: what is listed, with bodies and names, and what its reader needs to know to go on.
 --
 -- ARGV: base, now, 'a' or 'b' (lines of a reader or of a person), lines, upper ('': none, not included), from ('': none, included),
--- to ('': none, not included), tag, skip ('': by cursor), limit, the state that is known ('': none), whether to count.
+-- to ('': none, not included), tag, skip ('': by cursor), limit, the state that is known ('': none),
+-- the state that is counted ('': it is not to be counted).
 local lines, upper, from, to = split(ARGV[4], ','), ARGV[5], ARGV[6], ARGV[7]
-local tag, skip, limit, counts = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[12] == '1'
+local tag, skip, limit, counted = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[12]
 local g = pointed(ACTIVE)
 if not g then
   return nothing()
@@ -26,7 +27,8 @@ if #lines > 0 then
 end
 local head = { 'page', g, tonumber(sums[1]) or 0, tonumber(sums[3]) or 0, stamp, there }
 -- A line that went takes its stamp along, so the number of those that came and went belongs to the state.
-if ARGV[11] == stamp .. ' ' .. head[4] then
+local state = g .. ' ' .. stamp .. ' ' .. head[4]
+if ARGV[11] == state then
   head[1] = 'same'
   return head
 end
@@ -128,7 +130,9 @@ while more == 0 do
 end
 
 local total = -1
-if counts then
+if counted == state then
+  total = -2
+elseif counted ~= '' then
   if tag == '' and from == '' and to == '' and #heads == 1 then
     total = heads[1].n
   else
@@ -139,7 +143,7 @@ if counts then
       for _, place in ipairs(redis.call('ZRANGEBYLEX', h.key, least, most)) do
         if not met[place] then
           met[place] = true
-          if passes(string.sub(place, 17)) then
+          if tag == '' or passes(string.sub(place, 17)) then
             total = total + 1
           end
         end
