@@ -17,11 +17,10 @@ async fn posts_events_are_wire_compatible_both_ways() {
     let id = person.publish("read by others", &["school"]).await;
     let ours = async || {
         let messages = operator.all("posts-events");
-        let found = messages
+        messages
             .iter()
             .map(value)
-            .find(|event| event["data"]["post_id"] == json!(id));
-        found
+            .find(|event| event["data"]["post_id"] == json!(id))
     };
     let mut event = None;
     stack

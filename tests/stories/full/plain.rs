@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::message::{Headers as _, OwnedMessage};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
@@ -108,7 +109,11 @@ impl Plain {
 fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
     let topic = &metadata.topics()[0];
-    let ids: Vec<i32> = topic.partitions().iter().map(|part| part.id()).collect();
+    let ids: Vec<i32> = topic
+        .partitions()
+        .iter()
+        .map(MetadataPartition::id)
+        .collect();
     assert!(!ids.is_empty(), "{} is not there", topic.name());
     ids
 }
