@@ -57,6 +57,23 @@ fn every_container_is_read_only_but_those_that_docker_lays_a_config_into() {
 }
 
 #[test]
+fn a_folder_in_memory_is_its_users() {
+    // The image's own folder lends it its mode, whatever is asked for; the owner is taken from here.
+    each(|name, service| {
+        let (uid, gid) = service["user"].as_str().unwrap().split_once(':').unwrap();
+        for tmpfs in strings(&service["tmpfs"])
+            .into_iter()
+            .filter(|tmpfs| !tmpfs.starts_with("/tmp:"))
+        {
+            assert!(
+                tmpfs.contains(&format!("uid={uid},gid={gid}")),
+                "{name}: {tmpfs}"
+            );
+        }
+    });
+}
+
+#[test]
 fn every_container_has_limits_comes_back_and_leaves_in_peace() {
     each(|name, service| {
         assert_eq!(service["restart"], "unless-stopped", "{name}");
