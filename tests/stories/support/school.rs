@@ -430,12 +430,15 @@ impl Builder {
             password: School::PASSWORD.to_owned(),
         };
         accounts.make_admin(admin).await.unwrap();
-        let mut front = self.bases["gateway"].clone();
+        let front = self.bases["gateway"].clone();
         #[cfg(feature = "real-tests")]
-        if let Some(door) = &self.door {
-            door.leads_to(&super::stack::SERVICES).await;
-            front = door.web();
-        }
+        let front = match &self.door {
+            Some(door) => {
+                door.leads_to(&super::stack::SERVICES).await;
+                door.web()
+            }
+            None => front,
+        };
         let admin = Person::nobody(&front)
             .login("office", School::PASSWORD)
             .await;
