@@ -96,8 +96,8 @@ impl Stack {
             );
             let stats: Value = serde_json::from_slice(&fetch(&detail, token)?)?;
             // Nothing waits, twice in a row, with nothing applied between.
-            let now = stats["positions"].clone();
-            let waits = stats["lag"].as_u64().unwrap_or(1);
+            let now = stats["applied"].clone();
+            let waits = stats["lag_messages"].as_u64().unwrap_or(1);
             if waits == 0 && now == before {
                 return Ok(());
             }

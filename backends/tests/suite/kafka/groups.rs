@@ -7,7 +7,7 @@ use backends::{
     testing::{TestBus, kafka_bus_of},
 };
 
-use super::{Keeper, Member, assert_whole, number, once, records};
+use super::{Keeper, Member, assert_shared, assert_whole, number, once, records};
 
 const A: TopicPolicy = TopicPolicy {
     name: "a",
@@ -52,7 +52,7 @@ async fn two_members_share_the_partitions_and_each_knows_how_far_both_are() {
     let late = |applied: &[u32]| applied.iter().filter(|n| **n >= shared).count();
     assert_eq!(late(&one) + late(&two), 400, "each record once");
     assert!(late(&one) > 0 && late(&two) > 0, "by both of them");
-    assert_whole(&[one, two].concat(), shared + 400);
+    assert_shared(&[one, two], shared + 400);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,7 +102,7 @@ async fn a_member_that_is_stuck_holds_up_neither_its_group_nor_loses_its_record(
     stuck.keeper.gate.send_replace(true);
     two.reached_the_end(&test.bus, "a").await;
     stuck.reached_the_end(&test.bus, "a").await;
-    assert_whole(&[stuck.stop().await, two.stop().await].concat(), 70);
+    assert_shared(&[stuck.stop().await, two.stop().await], 70);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

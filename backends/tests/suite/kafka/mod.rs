@@ -148,6 +148,21 @@ fn once(applied: &[u32]) -> Vec<u32> {
     first.copied().collect()
 }
 
+/// Everything by all of them together, and the records of each key in their order at each of them: a partition may have gone
+/// from one to another and back.
+fn assert_shared(members: &[Vec<u32>], count: u32) {
+    let mut all = once(&members.concat());
+    all.sort_unstable();
+    assert_eq!(all, (0..count).collect::<Vec<_>>());
+    for member in members {
+        let applied = once(member);
+        for key in 0..7 {
+            let of_key = applied.iter().filter(|n| *n % 7 == key);
+            assert!(of_key.is_sorted(), "{applied:?}");
+        }
+    }
+}
+
 /// Everything, and the records of each key in their order, whatever came twice.
 fn assert_whole(applied: &[u32], count: u32) {
     let once = once(applied);
