@@ -90,6 +90,8 @@ async fn routes_that_are_lost_come_back_by_themselves_and_nothing_depends_on_the
  {
     let mut stack = Stack::start().await;
     let office = stack.admin().await;
+    // Traefik leads to every service before the last key is written.
+    stack.routes_written().await;
     let whole = stack.door.keys().await;
     assert!(whole > 50, "{whole} keys");
     for _ in 0..2 {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::Child;
@@ -97,6 +98,24 @@ impl Stack {
 
     pub fn nobody(&self) -> Person {
         Person::nobody(&self.door.web())
+    }
+
+    /// Until the gateway has written every key that it wants.
+    pub async fn routes_written(&self) {
+        let gateway = Person::nobody(&format!("http://127.0.0.1:{}", self.ports["gateway"]));
+        let waiting = async {
+            loop {
+                let ready = gateway.get("/health/ready").await;
+                let text = String::from_utf8_lossy(&ready.bytes);
+                if ready.status == 200 && !text.contains("routes_not_written") {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting)
+            .await
+            .expect("the routes are written");
     }
 
     pub async fn admin(&self) -> Person {
