@@ -18,6 +18,7 @@ pub struct Person {
 }
 
 /// What came back.
+#[derive(Clone)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: header::HeaderMap,
