@@ -32,7 +32,7 @@ redis_users() {
     done
 }
 hash_of() { of "$1" | tr -d '\n' | sha256sum | cut -d' ' -f1; }
-grant_redis() { REDISCLI_AUTH=$(of redis.admin) redis-cli -p "$port" --user admin acl load | grep -qx OK; }
+grant_redis() { REDISCLI_AUTH=$(of redis.admin) redis-cli -p "$port" --user admin acl load | grep -x OK >/dev/null; }
 
 # The users of the broker's listener; PLAIN knows those of its configuration only.
 kafka_users() { for user in broker admin operator "${!topics_written[@]}" "${!topics_read[@]}"; do echo "$user"; done | sort -u |

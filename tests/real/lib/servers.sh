@@ -7,7 +7,7 @@ fill() {
     local text pair
     text=$(<"$1")
     for pair in "${@:2}"; do text=${text//"\${${pair%%=*}}"/"${pair#*=}"}; done
-    [[ $text != *'${'* ]] || fail "$1 has a name that is not filled in: $(grep -o '\${[^}]*}' <<<"$text" | head -n 1)"
+    [[ $text != *'${'* ]] || fail "$1 has a name that is not filled in: $(grep -o '\${[^}]*}' <<<"$text" | sed -n 1p)"
     printf '%s\n' "$text"
 }
 
@@ -42,7 +42,7 @@ after_kill() {
     [ -f "$1/postmaster.pid" ] || return 0
     first=$(head -n 1 "$1/postmaster.pid")
     [ -z "$(started "$first")" ] || return 0
-    for _ in $(seq 200); do find /proc/[0-9]*/cwd -maxdepth 0 -lname "$1" 2>/dev/null | grep -q . || break; sleep 0.05; done
+    for _ in $(seq 200); do find /proc/[0-9]*/cwd -maxdepth 0 -lname "$1" 2>/dev/null | grep . >/dev/null || break; sleep 0.05; done
     rm -f "$1/postmaster.pid"
 }
 
