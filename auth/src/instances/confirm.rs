@@ -6,6 +6,7 @@ use std::{
 };
 
 use backends::db::Db;
+use chrono::TimeDelta;
 use kit::SharedClock;
 use parking_lot::Mutex;
 use tokio::{
@@ -18,6 +19,10 @@ use super::{rows, trust::LEASE};
 
 /// How often the rows are looked at, for instances that have gone or were told by the store.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// An instance whose lease in the store ran out this long ago may still stand by without it; all access tokens from before that
+/// have run out as well.
+const STANDING_BY: TimeDelta = TimeDelta::hours(1);
 
 /// Who confirmed what, as far as somebody waits for it.
 #[derive(Debug)]
@@ -72,17 +77,28 @@ impl Expected<'_> {
     /// row, or does not believe its copy, or its lease has run out.
     ///
     /// A lease that was renewed after the commit is believed only by who has seen the change, so those of the rows as they
-    /// are now count; and none of them is longer than [`LEASE`], which is waited where the rows cannot be read. Answers who
-    /// kept it waiting for so long.
-    pub async fn by_all(self, db: &Db, clock: &SharedClock, me: Option<Uuid>) -> HashSet<Uuid> {
+    /// are now count, with those of who is `standing_by`; and none of them is longer than [`LEASE`], which is waited where the
+    /// rows cannot be read. Where it is not known who stands by, it is whoever might. Answers who kept it waiting for so long.
+    pub async fn by_all(
+        self,
+        db: &Db,
+        clock: &SharedClock,
+        me: Option<Uuid>,
+        standing_by: Option<HashSet<Uuid>>,
+    ) -> HashSet<Uuid> {
         let end = self.since + LEASE;
         let mut news = self.confirms.news.subscribe();
         let mut left: Option<HashSet<Uuid>> = None;
         loop {
             news.borrow_and_update();
-            let look = timeout(LOOK, rows::without(db, me, self.number, clock.now()));
+            let held_after = match standing_by {
+                Some(_) => clock.now(),
+                None => clock.now() - STANDING_BY,
+            };
+            let look = timeout(LOOK, rows::without(db, me, self.number, held_after));
             if let Ok(Ok(without)) = look.await {
-                let without: HashSet<Uuid> = without.into_iter().collect();
+                let mut without: HashSet<Uuid> = without.into_iter().collect();
+                without.extend(standing_by.iter().flatten());
                 // who is new here began after the commit
                 left = Some(match left {
                     Some(left) => left.intersection(&without).copied().collect(),

@@ -9,11 +9,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use super::{
-    Inner, Instances, Part,
+    Inner, Instances, Part, SAYING,
     notice::{Ear, Heard, Notice, SharedNotices, Version},
     rows::{self, Row},
     say,
+    standby::{Lives, SharedStandby},
     trust::{LEASE, Moment},
+    within,
 };
 use crate::store::Store;
 
@@ -21,8 +23,11 @@ use crate::store::Store;
 const RENEWAL: Duration = Duration::from_millis(500);
 /// How long a notice may be on its way before it counts as missed.
 const UNDERWAY: Duration = Duration::from_millis(250);
-/// How long the store may take for what is done twice a second.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the store may take for each half of a renewal: whoever is kept waiting by it still has time to renew the lease
+/// beside the store, before the belief ends.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// How long it may take to read what changed.
+const READING: Duration = Duration::from_secs(1);
 /// How long it may take to load everything.
 const LOADING: Duration = Duration::from_secs(60);
 /// Rows of instances that ended without taking theirs away are kept so long, for people who look.
@@ -30,16 +35,23 @@ const KEPT: TimeDelta = TimeDelta::days(1);
 
 /// The worker of an instance that is one of several; none for another.
 pub fn keep(store: Store) -> Option<Worker> {
-    let Part::Member { id, notices } = &store.instances().0.part else {
+    let Part::Member {
+        id,
+        notices,
+        standby,
+    } = &store.instances().0.part
+    else {
         return None;
     };
-    let (id, notices) = (*id, notices.clone());
+    let (id, notices, standby) = (*id, notices.clone(), standby.clone());
     Some(Worker::new("auth-instances", move |stop| async move {
         let mut keeper = Keeper {
             instances: store.instances().clone(),
             ear: notices.listen(id),
             id,
             notices,
+            standby,
+            lives: Lives::default(),
             store,
             listening: false,
             load: true,
@@ -56,6 +68,9 @@ struct Keeper {
     instances: Instances,
     id: Uuid,
     notices: SharedNotices,
+    standby: SharedStandby,
+    /// When the lease may be taken there.
+    lives: Lives,
     ear: Box<dyn Ear>,
     listening: bool,
     /// The copy may have missed something.
@@ -130,7 +145,7 @@ impl Keeper {
                 let made = [account];
                 let reading = self.store.read_again(&made, session.as_slice());
                 // what is unknown is looked up
-                let _ = timeout(PATIENCE, reading).await;
+                let _ = timeout(READING, reading).await;
             }
             Heard::Notice(Notice::Confirmed { from, to, number }) => {
                 if to == self.id {
@@ -142,7 +157,7 @@ impl Keeper {
 
     /// Reads again what changed, and confirms it.
     async fn changed(&mut self, from: Uuid, number: i64, accounts: &[Version], ended: &[Uuid]) {
-        match timeout(PATIENCE, self.store.read_again(accounts, ended)).await {
+        match timeout(READING, self.store.read_again(accounts, ended)).await {
             Ok(Ok(())) => {
                 self.shared().ledger.mark(number);
                 let notice = Notice::Confirmed {
@@ -183,13 +198,34 @@ impl Keeper {
 
     /// Renews the lease, and believes it once the copy holds all that was committed by then.
     async fn renew(&mut self) {
-        if let Err(error) = self.try_renewal().await {
+        let Err(error) = self.try_renewal().await else {
+            return;
+        };
+        tracing::warn!(%error, "the lease of this instance could not be renewed in the store");
+        if let Err(error) = self.stand_by().await {
             // the lease runs out by itself
-            tracing::warn!(%error, "the lease of this instance could not be renewed");
-            if !self.instances.believes(self.store.now()) {
-                self.show(false);
-            }
+            tracing::warn!(%error, "nor could it be beside the store");
         }
+        if !self.instances.believes(self.store.now()) {
+            self.show(false);
+        }
+    }
+
+    /// Renews the lease at the second place. Whatever was committed while the store could not be asked left its number there.
+    async fn stand_by(&mut self) -> anyhow::Result<()> {
+        if !self.listening || self.load {
+            return Ok(());
+        }
+        let Some(life) = self.lives.proved() else {
+            return Ok(());
+        };
+        let since = Moment::now(&**self.store.clock());
+        let renewal = self.standby.renew(self.id, life, since.clock + LEASE);
+        match within(SAYING, renewal).await? {
+            Some(number) => self.expect(number, since),
+            None => self.lives.forget(),
+        }
+        Ok(())
     }
 
     async fn try_renewal(&mut self) -> Result<(), Error> {
@@ -201,7 +237,7 @@ impl Keeper {
         if !self.load {
             return self.compare(since).await;
         }
-        let number = within(LOADING, self.store.reload()).await?;
+        let number = in_time(LOADING, self.store.reload()).await?;
         self.shared().ledger.loaded(number);
         self.load = false;
         self.count("auth_copy_loads_total");
@@ -214,14 +250,33 @@ impl Keeper {
     /// The number is read after the row is there for all to see: who commits later waits for us.
     async fn compare(&mut self, since: Moment) -> Result<(), Error> {
         let before = self.shared().ledger.upto();
-        let number = within(PATIENCE, rows::last_number(self.store.db())).await?;
+        let number = in_time(PATIENCE, rows::last_number(self.store.db())).await?;
         if number < before {
             tracing::warn!("the store is older than before; everything is read again");
             self.store.forget_accounts();
             self.shared().ledger.restart();
             self.distrust();
+            self.lives.forget();
+            if let Err(error) = within(SAYING, self.standby.forget()).await {
+                tracing::warn!(%error, "the numbers beside the store are those of before");
+            }
             return Ok(());
         }
+        self.expect(number, since);
+        let now = self.store.now();
+        let renewed = self.standby.renewed_in_store(self.id, number, now);
+        match within(SAYING, renewed).await {
+            Ok(life) => self.lives.seen(life),
+            Err(error) => {
+                tracing::debug!(%error, "without the store this instance will not go on");
+                self.lives.forget();
+            }
+        }
+        Ok(())
+    }
+
+    /// A renewal counts once the copy holds all changes up to this one.
+    fn expect(&mut self, number: i64, since: Moment) {
         if self.behind.is_none() {
             self.behind = Some(Behind {
                 number,
@@ -230,7 +285,6 @@ impl Keeper {
             });
         }
         self.settle();
-        Ok(())
     }
 
     /// Believes the renewal that waited for it, if nothing is missing any more.
@@ -249,7 +303,7 @@ impl Keeper {
             listening: self.listening,
             seen: self.shared().ledger.upto(),
         };
-        within(PATIENCE, rows::renew(self.store.db(), row)).await
+        in_time(PATIENCE, rows::renew(self.store.db(), row)).await
     }
 
     /// So that nobody waits for an instance that has gone.
@@ -257,7 +311,7 @@ impl Keeper {
         self.distrust();
         let long_ago = self.store.now() - KEPT;
         let leaving = rows::leave(self.store.db(), self.id, long_ago);
-        if let Err(error) = within(PATIENCE, leaving).await {
+        if let Err(error) = in_time(READING, leaving).await {
             tracing::debug!(%error, "the lease of this instance runs out by itself");
         }
     }
@@ -276,7 +330,8 @@ impl Keeper {
     }
 }
 
-async fn within<T>(
+/// What the store answers.
+async fn in_time<T>(
     patience: Duration,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {

@@ -5,7 +5,8 @@
 //!
 //! - An instance believes its copy as long as its **lease** lasts ([`trust`]): a row of the store, renewed twice a second. A
 //!   renewal counts only once the copy holds every number that was committed by then. So whatever happens to notices, an
-//!   instance believes a copy without a change for as long as the lease that it had at the commit, and no longer.
+//!   instance believes a copy without a change for as long as the lease that it had at the commit, and no longer. While the
+//!   store is away the lease is renewed at a second place ([`standby`]), by the same rules.
 //! - Whoever makes a change tells the others by a **notice** ([`notice`]), and answers when each of them has confirmed it or
 //!   its lease has run out ([`confirm`]).
 //! - Whoever does not believe its copy asks the store at each decision: without a lease, while nothing is heard
@@ -21,6 +22,7 @@ pub mod notice;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod rows;
+pub mod standby;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -28,7 +30,7 @@ mod trust;
 #[cfg(feature = "redis")]
 mod windows;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backends::db::{self, Db, Tx};
 use chrono::{DateTime, Utc};
@@ -46,6 +48,7 @@ use self::{
     confirm::Confirms,
     ledger::Ledger,
     notice::{Notice, SharedNotices, Version},
+    standby::SharedStandby,
     trust::Trust,
 };
 pub use self::{
@@ -76,7 +79,11 @@ enum Part {
     /// Decides nothing and is not waited for: a command beside the instances.
     Guest,
     /// One of several.
-    Member { id: Uuid, notices: SharedNotices },
+    Member {
+        id: Uuid,
+        notices: SharedNotices,
+        standby: SharedStandby,
+    },
 }
 
 struct Meters {
@@ -117,12 +124,21 @@ impl Instances {
     }
 
     /// One of several. Its copy is believed once [`keeper::keep`] says so.
-    pub fn member(id: Uuid, notices: SharedNotices, metrics: Metrics) -> Self {
+    pub fn member(
+        id: Uuid,
+        notices: SharedNotices,
+        standby: SharedStandby,
+        metrics: Metrics,
+    ) -> Self {
         metrics.describe_gauge(
             "auth_copy_believed",
             "1 while decisions are made from memory, 0 while each one asks the store",
         );
-        let part = Part::Member { id, notices };
+        let part = Part::Member {
+            id,
+            notices,
+            standby,
+        };
         let instances = Self::new(part, Trust::none(), Some(Meters { metrics }));
         *instances.0.deaf.lock() = Some("it has not begun yet".to_owned());
         instances
@@ -176,7 +192,7 @@ impl Instances {
         self.0.ledger.mark(number);
         let expected = self.0.confirms.expect(number);
         let saying = async {
-            if let Part::Member { id, notices } = &self.0.part {
+            if let Part::Member { id, notices, .. } = &self.0.part {
                 let notice = Notice::Changed {
                     from: *id,
                     number,
@@ -186,7 +202,10 @@ impl Instances {
                 say(notices, &notice).await;
             }
         };
-        let known = expected.by_all(db, clock, self.id());
+        let known = async {
+            let standing_by = self.standing_by(number, clock).await;
+            expected.by_all(db, clock, self.id(), standing_by).await
+        };
         let ((), late) = tokio::join!(saying, known);
         if !late.is_empty() {
             tracing::warn!(
@@ -196,9 +215,22 @@ impl Instances {
         }
     }
 
+    /// Which others have a lease at the second place, after the change's number was left there; none where nobody can say.
+    async fn standing_by(&self, number: i64, clock: &SharedClock) -> Option<HashSet<Uuid>> {
+        let Part::Member { id, standby, .. } = &self.0.part else {
+            return None;
+        };
+        within(SAYING, standby.changed(*id, number, clock.now()))
+            .await
+            .unwrap_or_else(|error| {
+                tracing::debug!(%error, "it is not known who goes on without the store");
+                None
+            })
+    }
+
     /// Tells the others of what was made, if there are any; nobody waits for it.
     pub fn mention(&self, account: Version, session: Option<Uuid>) {
-        if let Part::Member { id, notices } = &self.0.part {
+        if let Part::Member { id, notices, .. } = &self.0.part {
             let notice = Notice::Made {
                 from: *id,
                 account,
@@ -239,9 +271,17 @@ impl Instances {
 
 /// Says it in time or not at all; whoever waits is told by the store as well.
 async fn say(notices: &SharedNotices, notice: &Notice) {
-    match tokio::time::timeout(SAYING, notices.tell(notice)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "the other instances could not be told"),
-        Err(_) => tracing::debug!("the other instances could not be told in time"),
+    if let Err(error) = within(SAYING, notices.tell(notice)).await {
+        tracing::debug!(%error, "the other instances could not be told");
     }
+}
+
+/// Work that is of no use later.
+async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    tokio::time::timeout(patience, work)
+        .await
+        .unwrap_or_else(|_| anyhow::bail!("it took too long"))
 }

@@ -53,15 +53,15 @@ pub async fn renew(db: &Db, row: Row) -> Result<(), Error> {
     tx.commit().await
 }
 
-/// Who else may still believe a copy without this change.
+/// Who else had a lease until after this time, for a copy without this change.
 pub async fn without(
     db: &Db,
     me: Option<Uuid>,
     number: i64,
-    now: DateTime<Utc>,
+    held_after: DateTime<Utc>,
 ) -> Result<Vec<Uuid>, Error> {
     let sql = "SELECT id FROM instances WHERE held_until > $1 AND listening AND seen < $2";
-    let rows: Vec<(Uuid,)> = db.query(sql).bind(now).bind(number).all().await?;
+    let rows: Vec<(Uuid,)> = db.query(sql).bind(held_after).bind(number).all().await?;
     Ok(rows
         .into_iter()
         .map(|row| row.0)

@@ -11,16 +11,18 @@ use kit::{
 };
 use uuid::Uuid;
 
-use super::{Instances, hold, keeper, notice::SharedNotices};
+use super::{Instances, hold, keeper, notice::SharedNotices, standby::SharedStandby};
 use crate::{config::Config, limits::SharedWindows, store::Store};
 
-/// Makes what the instances of a store share beside it.
-pub type Sharing = Box<dyn FnOnce(Uuid) -> Shared + Send>;
+/// Makes what the instances of a store, which has this identity, share beside it.
+pub type Sharing = Box<dyn FnOnce(Uuid, SharedIds) -> Shared + Send>;
 
 /// What instances share beside their store.
 pub struct Shared {
     /// How they reach one another.
     pub notices: SharedNotices,
+    /// Where their leases are while the store is away.
+    pub standby: SharedStandby,
     /// Where they count together; none: each for itself.
     pub windows: Option<SharedWindows>,
 }
@@ -69,8 +71,9 @@ impl Place {
         #[cfg(feature = "redis")]
         {
             let redis = backends::redis::Redis::open("auth.redis", &config.redis)?;
-            Ok(Self::Among(Box::new(move |store| Shared {
+            Ok(Self::Among(Box::new(move |store, ids| Shared {
                 notices: Arc::new(super::redis::RedisNotices::new(redis.clone(), store)),
+                standby: Arc::new(super::standby::RedisStandby::new(redis.clone(), store, ids)),
                 windows: Some(Arc::new(super::windows::RedisWindows::new(redis, store))),
             })))
         }
@@ -114,9 +117,9 @@ impl Taken {
             Place::Alone => Instances::alone(),
             Place::Guest => Instances::guest(),
             Place::Among(sharing) => {
-                let shared = sharing(store.identity(ids.uuid()).await?);
+                let shared = sharing(store.identity(ids.uuid()).await?, ids.clone());
                 windows = shared.windows;
-                Instances::member(ids.uuid(), shared.notices, metrics.clone())
+                Instances::member(ids.uuid(), shared.notices, shared.standby, metrics.clone())
             }
         };
         let check = instances.readiness();

@@ -1,7 +1,7 @@
 //! Whatever happens in whatever order: what was answered as ended is allowed by nobody, and what lives is allowed by all.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -59,6 +59,12 @@ enum Step {
     },
     Keep,
     Deliver,
+    /// It reaches the store no more.
+    Lose {
+        instance: usize,
+    },
+    /// The second place for leases loses what it holds.
+    Flush,
     Pass {
         millis: i64,
     },
@@ -77,6 +83,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => on.clone().prop_map(|instance| Step::Mend { instance }),
         1 => on.clone().prop_map(|instance| Step::Pause { instance }),
         2 => on.prop_map(|instance| Step::Resume { instance }),
+        1 => (1..INSTANCES).prop_map(|instance| Step::Lose { instance }),
+        1 => Just(Step::Flush),
         1 => Just(Step::Keep),
         2 => Just(Step::Deliver),
         2 => (1i64..2500).prop_map(|millis| Step::Pass { millis }),
@@ -100,6 +108,8 @@ struct World {
     /// The last roles of a person that were answered; none while a change is under way.
     roles: HashMap<UserId, Roles>,
     ending: JoinSet<()>,
+    /// Whose store is away.
+    lost: BTreeSet<usize>,
 }
 
 impl World {
@@ -120,13 +130,14 @@ impl World {
             people,
             sessions: Vec::new(),
             ending: JoinSet::new(),
+            lost: BTreeSet::new(),
         }
     }
 
     async fn take(&mut self, step: Step) {
         match step {
             Step::Open { on, person } => {
-                let who = self.instances[on].signed_in(self.people[person]).await;
+                let who = self.changing(on).signed_in(self.people[person]).await;
                 self.sessions.push(Session {
                     who,
                     ending: false,
@@ -141,7 +152,7 @@ impl World {
             } => {
                 let given: &[Role] = if teacher { &[Role::Teacher] } else { &[] };
                 let user = self.people[person];
-                self.instances[on].give(user, given).await;
+                self.changing(on).give(user, given).await;
                 let roles = given.iter().copied().collect::<Roles>();
                 self.roles.insert(user, roles.with(Role::Member));
             }
@@ -157,10 +168,21 @@ impl World {
             Step::Mend { instance } => self.school.hub.mend(self.instances[instance].id()),
             Step::Pause { instance } => self.instances[instance].pause(),
             Step::Resume { instance } => self.instances[instance].resume(),
+            Step::Lose { instance } => {
+                if self.lost.insert(instance) {
+                    self.instances[instance].db.close().await.unwrap();
+                }
+            }
+            Step::Flush => self.school.hub.flush(),
             Step::Keep => self.school.hub.keep(),
             Step::Deliver => self.school.hub.deliver(),
             Step::Pass { millis } => self.school.clock.advance(TimeDelta::milliseconds(millis)),
         }
+    }
+
+    /// The instance, or another one that reaches the store.
+    fn changing(&self, on: usize) -> &Instance {
+        &self.instances[if self.lost.contains(&on) { 0 } else { on }]
     }
 
     fn end(&mut self, on: usize, session: usize) {
@@ -168,15 +190,12 @@ impl World {
             return;
         }
         let n = session % self.sessions.len();
+        let auth = self.changing(on).auth.clone();
         let session = &mut self.sessions[n];
         if std::mem::replace(&mut session.ending, true) {
             return;
         }
-        let (auth, who, ended) = (
-            self.instances[on].auth.clone(),
-            session.who.clone(),
-            session.ended.clone(),
-        );
+        let (who, ended) = (session.who.clone(), session.ended.clone());
         self.ending.spawn(async move {
             super::school::end(&auth, &who).await;
             ended.store(true, Ordering::SeqCst);
@@ -199,6 +218,7 @@ impl World {
                 session.ending,
                 "instance {on} refused a session that nobody ended"
             ),
+            Said::Refused(503) => assert!(self.lost.contains(&on), "instance {on} has its store"),
             Said::Refused(status) => panic!("instance {on} answered {status}"),
         }
     }
@@ -212,7 +232,9 @@ impl World {
         }
         while self.ending.join_next().await.is_some() {}
         for on in 0..INSTANCES {
-            self.instances[on].believing().await;
+            if !self.lost.contains(&on) {
+                self.instances[on].believing().await;
+            }
             for session in 0..self.sessions.len() {
                 self.ask(on, session).await;
             }

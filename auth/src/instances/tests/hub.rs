@@ -1,16 +1,21 @@
-//! A channel in this process, which does to notices whatever may happen to them.
+//! A channel in this process, which does to notices whatever may happen to them, and the second place for leases.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::instances::notice::{Ear, Heard, Notice, Notices, SharedNotices};
+use crate::instances::{
+    notice::{Ear, Heard, Notice, Notices},
+    standby::{Life, Standby},
+    trust::LEASE,
+};
 
 /// The channel. Clones are the same one.
 #[derive(Clone, Default)]
@@ -27,14 +32,20 @@ struct State {
     keeps: bool,
     kept: Vec<(Uuid, Heard)>,
     said: Vec<Notice>,
+    place: Option<Place>,
+    lives: u128,
+    renewals: BTreeMap<Uuid, usize>,
+}
+
+/// The second place, in one of its lives.
+struct Place {
+    life: Life,
+    began: DateTime<Utc>,
+    number: i64,
+    until: BTreeMap<Uuid, DateTime<Utc>>,
 }
 
 impl Hub {
-    /// The channel as an instance holds it.
-    pub fn notices(&self) -> SharedNotices {
-        Arc::new(self.clone())
-    }
-
     /// Whatever is said to it from now on is lost.
     pub fn silence(&self, instance: Uuid) {
         self.0.lock().silent.insert(instance);
@@ -82,6 +93,18 @@ impl Hub {
             .whisper(to, Heard::read(b"{\"kind\":\"of a newer program\"}"));
     }
 
+    /// The second place loses what it holds, and nobody is told.
+    pub fn flush(&self) {
+        let mut state = self.0.lock();
+        state.place = None;
+        state.lives += 1;
+    }
+
+    /// How often its lease was renewed in the store.
+    pub fn renewals(&self, instance: Uuid) -> usize {
+        self.0.lock().renewals.get(&instance).copied().unwrap_or(0)
+    }
+
     /// All that was said.
     pub fn said(&self) -> Vec<Notice> {
         self.0.lock().said.clone()
@@ -94,6 +117,70 @@ impl State {
             // an instance that has gone hears nothing
             let _ = ear.send(heard);
         }
+    }
+
+    fn place(&mut self, me: Uuid, number: i64, now: DateTime<Utc>) -> anyhow::Result<&mut Place> {
+        anyhow::ensure!(!self.cut.contains(&me), "the test cut it off");
+        let place = self.place.get_or_insert_with(|| Place {
+            life: Life(Uuid::from_u128(self.lives)),
+            began: now,
+            number,
+            until: BTreeMap::new(),
+        });
+        place.number = place.number.max(number);
+        Ok(place)
+    }
+}
+
+#[async_trait]
+impl Standby for Hub {
+    async fn renewed_in_store(
+        &self,
+        me: Uuid,
+        number: i64,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Life> {
+        let mut state = self.0.lock();
+        *state.renewals.entry(me).or_default() += 1;
+        let place = state.place(me, number, now)?;
+        place.until.remove(&me);
+        Ok(place.life)
+    }
+
+    async fn renew(
+        &self,
+        me: Uuid,
+        life: Life,
+        until: DateTime<Utc>,
+    ) -> anyhow::Result<Option<i64>> {
+        let mut state = self.0.lock();
+        anyhow::ensure!(!state.cut.contains(&me), "the test cut it off");
+        let Some(place) = state.place.as_mut().filter(|place| place.life == life) else {
+            return Ok(None);
+        };
+        place.until.insert(me, until);
+        Ok(Some(place.number))
+    }
+
+    async fn changed(
+        &self,
+        me: Uuid,
+        number: i64,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Option<HashSet<Uuid>>> {
+        let mut state = self.0.lock();
+        let place = state.place(me, number, now)?;
+        let others = place
+            .until
+            .iter()
+            .filter(|(id, until)| **id != me && **until > now);
+        let others = others.map(|(id, _)| *id).collect();
+        Ok((now - place.began >= TimeDelta::from_std(LEASE)?).then_some(others))
+    }
+
+    async fn forget(&self) -> anyhow::Result<()> {
+        self.flush();
+        Ok(())
     }
 }
 

@@ -6,4 +6,5 @@ mod hub;
 mod limits;
 mod outage;
 mod school;
+mod standby;
 mod start;

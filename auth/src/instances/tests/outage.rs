@@ -12,6 +12,18 @@ use futures_util::FutureExt as _;
 use super::school::{Instance, Said, School, SignedIn, seconds, until};
 
 const REFUSED: Said = Said::Refused(401);
+/// Who cannot know says so.
+const LATER: Said = Said::Refused(503);
+
+/// Its store goes away, once it has what it needs to go on, and it goes on.
+async fn standing_by(school: &School, instance: &Instance) {
+    let before = school.hub.renewals(instance.id());
+    until(async || school.hub.renewals(instance.id()) > before + 2).await;
+    instance.db.close().await.unwrap();
+    // the lease in the store runs out, and counts no more
+    school.clock.advance(seconds(3));
+    instance.believing().await;
+}
 
 /// Ends a session on `a` while `b` is asked all the time: as soon as the end is answered, `b` refuses.
 async fn ended_while_asked(a: &Instance, b: &Instance, who: &SignedIn) {
@@ -142,18 +154,68 @@ backends::on_every_database! {
         assert!(b.allows(&who).await);
     }
 
-    async fn an_instance_whose_store_is_away_allows_nothing_it_does_not_know_for_sure(db: TestDb) {
+    async fn an_instance_whose_store_is_away_goes_on_until_somebody_ends_something(db: TestDb) {
         let school = School::on(db);
         let (a, b) = (school.instance().await, school.instance().await);
         let ines = a.person("ines", &[]).await;
-        let who = a.signed_in(ines).await;
-        assert!(b.allows(&who).await);
-        b.db.close().await.unwrap();
-        // for as long as its lease lasts, nobody can have ended anything unseen
-        school.clock.advance(seconds(2));
-        assert_eq!(b.says(&who).await, Said::Refused(503));
+        let (who, other) = (a.signed_in(ines).await, a.signed_in(ines).await);
+        standing_by(&school, &b).await;
+        for _ in 0..10 {
+            school.clock.advance(seconds(3));
+            b.believing().await;
+            assert!(b.allows(&who).await && b.allows(&other).await);
+        }
+        // it is told, and cannot read what changed
         a.end(&who).await;
-        assert_ne!(b.says(&who).await, a.says(&who).await, "503, since it cannot know");
+        assert_eq!((b.says(&who).await, b.says(&other).await), (LATER, LATER));
+        assert!(a.allows(&other).await);
+    }
+
+    async fn while_the_store_is_away_who_is_told_nothing_sees_it_by_the_number(db: TestDb) {
+        let school = School::on(db);
+        let (a, b) = (school.instance().await, school.instance().await);
+        let who = a.signed_in(a.person("ines", &[]).await).await;
+        standing_by(&school, &b).await;
+        school.hub.silence(b.id());
+        let mut ending = Box::pin(a.end(&who));
+        loop {
+            let answered = (&mut ending).now_or_never().is_some();
+            let said = b.says(&who).await;
+            if answered {
+                assert_eq!(said, LATER);
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        until(async || b.count("auth_notices_missed_total") == 1).await;
+        assert_eq!(b.says(&who).await, LATER);
+    }
+
+    async fn while_the_store_is_away_nobody_goes_on_by_a_place_that_has_lost_something(db: TestDb) {
+        let school = School::on(db);
+        let (a, b) = (school.instance().await, school.instance().await);
+        let who = a.signed_in(a.person("ines", &[]).await).await;
+        standing_by(&school, &b).await;
+        // the number is left there, and lost; nobody tells b
+        school.hub.silence(b.id());
+        let flushing = async {
+            until(async || school.living().await == 0).await;
+            school.hub.flush();
+        };
+        tokio::join!(a.end(&who), flushing);
+        assert_eq!(b.says(&who).await, LATER);
+    }
+
+    async fn while_store_and_place_are_away_nobody_is_allowed(db: TestDb) {
+        let school = School::on(db);
+        let (a, b) = (school.instance().await, school.instance().await);
+        let who = a.signed_in(a.person("ines", &[]).await).await;
+        standing_by(&school, &b).await;
+        school.hub.cut(b.id());
+        b.doubting().await;
+        assert_eq!(b.says(&who).await, LATER);
+        // and nobody waits for it longer than it may believe
+        a.end(&who).await;
     }
 
     async fn an_instance_that_starts_while_others_end_sessions_begins_with_what_is_true(db: TestDb) {

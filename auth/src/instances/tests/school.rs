@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::hub::Hub;
 use crate::{
     Built, Config, Deps, build_at,
-    instances::{Place, Shared, notice::SharedNotices},
+    instances::{Place, Shared},
     model::{NewAccount, Origin},
     state::Auth,
     store::{NewRoles, Which},
@@ -82,15 +82,12 @@ impl School {
 
     /// The same, but just started.
     pub async fn starting(&self) -> Instance {
-        self.starting_with(self.hub.notices()).await
-    }
-
-    pub async fn starting_with(&self, notices: SharedNotices) -> Instance {
         let shared = Shared {
-            notices,
+            notices: Arc::new(self.hub.clone()),
+            standby: Arc::new(self.hub.clone()),
             windows: None,
         };
-        self.at(Place::Among(Box::new(move |_| shared)))
+        self.at(Place::Among(Box::new(move |_, _| shared)))
             .await
             .unwrap()
     }
