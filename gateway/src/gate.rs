@@ -8,7 +8,7 @@ use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
 use contracts::access::ClientAddress;
 use contracts::{Decision, Identity, Presented};
-use http::header::{ALLOW, CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use kit::problem::Problem;
@@ -21,7 +21,7 @@ use crate::hosts::Hosts;
 use crate::rate::RateLimit;
 use crate::table::{Found, Route, Table};
 use crate::upstream::Target;
-use crate::{identity, path, security};
+use crate::{identity, path, problems, security};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -82,8 +82,8 @@ impl Gate {
         }
         let route = match found {
             Found::Route(route) => route,
-            Found::OtherMethods(allow) => return Err(wrong_method(allow)),
-            Found::Nothing => return Err(Problem::not_found("not_found", "there is nothing here")),
+            Found::OtherMethods(allow) => return Err(problems::wrong_method(allow)),
+            Found::Nothing => return Err(problems::nothing()),
         };
         kit::server::note_route(&route.matched);
         clean_request(req.headers_mut());
@@ -179,11 +179,7 @@ fn limited(req: Request<Body>, of_route: Option<usize>) -> Result<Request<Body>,
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|announced| announced > limit) {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "the body is too large",
-        ));
+        return Err(problems::too_large());
     }
     Ok(kit::routes::limit_body(req, limit))
 }
@@ -195,13 +191,4 @@ fn rate_limited(wait: u64) -> Problem {
         "too many requests from this address",
     )
     .retry_after(wait)
-}
-
-fn wrong_method(allow: &HeaderValue) -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "this method is not possible here",
-    )
-    .header(ALLOW, allow.clone())
 }

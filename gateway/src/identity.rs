@@ -9,6 +9,8 @@ use http::header::AUTHORIZATION;
 use kit::problem::Problem;
 use kit::routes::Access;
 
+use crate::problems;
+
 /// Asks auth what the route's access demands. On a public route nobody is asked, and the caller is nobody.
 ///
 /// # Errors
@@ -40,11 +42,7 @@ fn as_refusal(problem: Problem) -> Problem {
     {
         return problem;
     }
-    Problem::unavailable(
-        "auth_unavailable",
-        "sign-in cannot be checked at the moment",
-    )
-    .cause(problem)
+    problems::auth_unavailable().cause(problem)
 }
 
 /// Writes the decision into the request: exactly one of each identity header, or none at all. The proof itself

@@ -12,6 +12,7 @@ mod instances;
 mod own;
 mod path;
 mod probe;
+mod problems;
 mod rate;
 mod security;
 mod table;

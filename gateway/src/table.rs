@@ -231,11 +231,12 @@ impl<T> Table<T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use axum::Router;
 
-    fn info(
+    /// A route as the services tell it.
+    pub(crate) fn info(
         service: &'static str,
         method: Option<Method>,
         path: &str,

@@ -93,14 +93,8 @@ impl Peer {
         match answered {
             Ok(_) => self.standing.well(self.name()),
             Err(failure) => {
-                let error = failure.told(self.name());
-                self.standing.trouble(
-                    self.name(),
-                    match self.setting {
-                        Some(setting) => error.of_setting(setting),
-                        None => error,
-                    },
-                );
+                let error = failure.told(self.name()).of_setting(self.setting);
+                self.standing.trouble(self.name(), error);
             }
         }
     }

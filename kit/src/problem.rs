@@ -223,7 +223,8 @@ impl Problem {
     }
 
     /// The problem an answer without a body stands for, by its status.
-    pub(crate) fn of_status(status: StatusCode) -> Self {
+    #[must_use]
+    pub fn of_status(status: StatusCode) -> Self {
         let (code, detail) = by_status(status);
         Self::new(status, code, detail)
     }

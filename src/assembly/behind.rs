@@ -8,7 +8,7 @@ use contracts::InternalCa;
 use contracts::clients::HttpInternalCa;
 use gateway::traefik::{BehindDeps, EntryAuthority, behind_traefik};
 use kit::SystemClock;
-use kit::peer::{FetchedTokens, Peer};
+use kit::peer::Peer;
 use kit::service::Service;
 use kit::token::KeyRing;
 
@@ -53,14 +53,8 @@ impl Parts {
         if self.plan.gateway.forward_auth.is_empty() {
             return Ok(None);
         }
-        let peers = &self.plan.peers;
-        let auth = self.registry.pool("auth", &peers.auth)?;
-        let tokens = FetchedTokens::of(
-            auth.clone(),
-            "gateway",
-            peers.credential.clone(),
-            self.clock.clone(),
-        )?;
+        let auth = self.registry.pool("auth", &self.plan.peers.auth)?;
+        let tokens = self.tokens(auth.clone(), "gateway")?;
         let peer = Peer::of(auth, Arc::new(tokens))?;
         Ok(Some(Arc::new(HttpInternalCa::new(peer))))
     }

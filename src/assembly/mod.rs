@@ -23,7 +23,7 @@ use backends::dead_letters::DeadLetters;
 use contracts::clients::{HttpIdentity, HttpPosts};
 use contracts::{Identity, Posts, RolesOnly, Roster, Verifier};
 use kit::metrics::Metrics;
-use kit::peer::{FetchedTokens, Peer};
+use kit::peer::{FetchedTokens, Peer, Pool};
 use kit::routes::Direct;
 use kit::server::{App, Edge, Server};
 use kit::service::{Check, Service, Worker};
@@ -339,16 +339,19 @@ impl Parts {
             .context("feed")
     }
 
+    /// What `service` shows to others, had from the auth of this pool.
+    fn tokens(&self, auth: Pool, service: &'static str) -> anyhow::Result<FetchedTokens> {
+        let peers = &self.plan.peers;
+        let tokens =
+            FetchedTokens::of(auth, service, peers.credential.clone(), self.clock.clone())?;
+        Ok(tokens.of_settings(setting("peers.auth", &peers.auth), "peers.credential"))
+    }
+
     /// The owner of the posts elsewhere, and how it and auth are reached.
     fn remote_posts(&self) -> anyhow::Result<(Arc<dyn Posts>, Vec<Check>)> {
         let peers = &self.plan.peers;
-        let tokens = FetchedTokens::of(
-            self.registry.pool("auth", &peers.auth)?,
-            "feed",
-            peers.credential.clone(),
-            self.clock.clone(),
-        )?
-        .of_settings(setting("peers.auth", &peers.auth), "peers.credential");
+        let auth = self.registry.pool("auth", &peers.auth)?;
+        let tokens = self.tokens(auth, "feed")?;
         let issuer = tokens.readiness();
         let posts = self.registry.pool("posts", &peers.posts)?;
         let posts =

@@ -153,26 +153,29 @@ pub fn fresh(ids: &dyn Ids) -> String {
     format!("{HEAD}{}", missing("", ids))
 }
 
-/// What this file does not have yet: after an update that brought something new.
+/// What a file gives: its names and their values, as compose reads them.
 #[must_use]
-pub fn missing(file: &str, ids: &dyn Ids) -> String {
-    let mut values: BTreeMap<&str, String> = file
-        .lines()
+pub fn read(file: &str) -> BTreeMap<String, String> {
+    file.lines()
         .filter(|line| !line.trim_start().starts_with('#'))
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| {
-            (
-                name.trim(),
-                value.trim().trim_matches(['"', '\'']).to_owned(),
-            )
+            let value = value.trim().trim_matches(['"', '\'']);
+            (name.trim().to_owned(), value.to_owned())
         })
-        .collect();
+        .collect()
+}
+
+/// What this file does not have yet: after an update that brought something new.
+#[must_use]
+pub fn missing(file: &str, ids: &dyn Ids) -> String {
+    let mut values = read(file);
     let mut text = String::new();
     for group in GROUPS {
         let new: Vec<_> = group
             .names
             .iter()
-            .filter(|(name, _)| !values.contains_key(name))
+            .filter(|(name, _)| !values.contains_key(*name))
             .collect();
         if !new.is_empty() {
             comment(&mut text, group.says);
@@ -182,10 +185,10 @@ pub fn missing(file: &str, ids: &dyn Ids) -> String {
                 Secret => hex::encode(ids.secret()),
                 Token => token(ids),
                 Choice(value) => (*value).to_owned(),
-                HashOf(other) => operator(values.get(other).map_or("", String::as_str)),
+                HashOf(other) => operator(values.get(*other).map_or("", String::as_str)),
             };
             text.push_str(&format!("{name}={value}\n"));
-            values.insert(name, value);
+            values.insert((*name).to_owned(), value);
         }
     }
     text
@@ -241,14 +244,6 @@ mod tests {
     use kit::ids::RandomIds;
 
     use super::*;
-
-    fn read(text: &str) -> BTreeMap<String, String> {
-        text.lines()
-            .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
-    }
 
     fn secrets() -> impl Iterator<Item = (&'static str, Kind)> {
         GROUPS

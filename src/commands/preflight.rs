@@ -1,9 +1,8 @@
 //! `preflight`: whether this machine can run the full stack.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::environment::{GROUPS, Kind};
+use super::environment::{self, GROUPS, Kind};
 use super::{Failure, say};
 use crate::cli::Preflight;
 use crate::preflight::{Finding, Level, Machine, System, Wanted, look};
@@ -52,13 +51,7 @@ fn verdict(findings: &[Finding]) -> Result<(), Failure> {
 
 /// What the environment file asks for: the image, and the ports of the file that is started.
 fn wanted(file: &str, command: &Preflight) -> Result<Wanted, Failure> {
-    let given: BTreeMap<&str, &str> = file
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'))
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, value)| (name.trim(), value.trim().trim_matches(['"', '\''])))
-        .filter(|(_, value)| !value.is_empty())
-        .collect();
+    let given = environment::read(file);
     let value = |name: &str| {
         let default = GROUPS
             .iter()
@@ -69,7 +62,8 @@ fn wanted(file: &str, command: &Preflight) -> Result<Wanted, Failure> {
             });
         given
             .get(name)
-            .copied()
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
             .or(default)
             .unwrap_or_default()
             .to_owned()

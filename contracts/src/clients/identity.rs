@@ -146,13 +146,8 @@ impl Identity for HttpIdentity {
         }
         let answer = request.send().await;
         if let Some(span) = span {
-            let failed = answer
-                .as_ref()
-                .ok()
-                .is_none_or(|answer| answer.status().is_server_error());
-            span.end(failed, || {
-                ("GET auth".to_owned(), vec![("peer.service", "auth".into())])
-            });
+            let status = answer.as_ref().ok().map(reqwest::Response::status);
+            span.end_call("auth", &Method::GET, status);
         }
         let answer = answer.map_err(unavailable)?;
         let (status, headers) = (answer.status(), answer.headers().clone());

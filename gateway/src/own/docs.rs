@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Own;
 use crate::docs::{Asset, Document};
+use crate::problems::nothing;
 use crate::security::DOCS_POLICY;
 
 /// How a document is written.
@@ -90,8 +91,4 @@ fn document(document: &Document, form: &Form) -> Result<Response, Problem> {
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ];
     Ok((headers, Body::from(bytes)).into_response())
-}
-
-fn nothing() -> Problem {
-    Problem::not_found("not_found", "there is nothing here")
 }

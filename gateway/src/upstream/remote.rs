@@ -14,7 +14,7 @@ use kit::metrics::Metrics;
 use kit::problem::Problem;
 use reqwest::{Client, Url};
 
-use crate::headers;
+use crate::{headers, problems};
 
 /// Sends requests on to one base address: bodies stream both ways, connections are kept. Clones share connections'
 /// pool, breaker and counts.
@@ -147,7 +147,9 @@ impl HttpUpstream {
         let answer = match answer {
             Ok(Ok(answer)) => Ok(answer),
             // The client's body is at fault: says nothing about the upstream.
-            Ok(Err(error)) if caused_by::<LengthLimitError>(&error) => return Err(too_large()),
+            Ok(Err(error)) if caused_by::<LengthLimitError>(&error) => {
+                return Err(problems::too_large());
+            }
             Ok(Err(error)) if caused_by::<axum::Error>(&error) => {
                 return Err(Problem::bad_request(
                     "bad_body",
@@ -185,10 +187,7 @@ impl HttpUpstream {
     }
 
     fn unavailable(&self) -> Problem {
-        Problem::unavailable(
-            "unavailable",
-            format!("{} cannot be reached at the moment", self.0.service),
-        )
+        problems::unavailable(self.0.service)
     }
 }
 
@@ -199,14 +198,6 @@ fn incoming(answer: reqwest::Response) -> Result<Response, Failure> {
     let mut answer = http::Response::<reqwest::Body>::from(answer).map(Body::new);
     headers::end_hop(answer.headers_mut());
     Ok(answer)
-}
-
-fn too_large() -> Problem {
-    Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "body_too_large",
-        "the body is too large",
-    )
 }
 
 fn caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -56,7 +56,7 @@ impl Following {
 
 /// Pauses after failures: 250 ms, doubling to 4 s, each somewhat shorter by chance.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pauses {
+struct Pauses {
     failures: u32,
 }
 

@@ -47,9 +47,6 @@ impl Standing {
             return Ok(());
         };
         let told = CheckError::new(error.code(), format_args!("{who}: {error}"));
-        Err(match error.setting() {
-            Some(setting) => told.of_setting(setting),
-            None => told,
-        })
+        Err(told.of_setting(error.setting()))
     }
 }

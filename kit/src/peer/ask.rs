@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Chain;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{RequestBuilder, Url};
@@ -42,7 +43,11 @@ impl Failure {
         let code = format!("{peer}_unavailable");
         match self {
             Self::Nobody(nobody) => CheckError::new(code, nobody),
-            Self::Unreached(error) => CheckError::new(code, chain(error)),
+            // what and why, down to the system's word
+            Self::Unreached(error) => {
+                let whys: Vec<String> = Chain::new(error).map(ToString::to_string).collect();
+                CheckError::new(code, whys.join(": "))
+            }
             Self::Odd(error) => CheckError::new(code, format_args!("{error:#}")),
         }
     }
@@ -63,17 +68,6 @@ impl Failure {
     }
 }
 
-/// What and why, down to the system's word.
-fn chain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(why) = cause {
-        text = format!("{text}: {why}");
-        cause = why.source();
-    }
-    text
-}
-
 /// 503 `<peer>_unavailable`.
 pub(super) fn unavailable(peer: &'static str, cause: impl Into<anyhow::Error>) -> Problem {
     Problem::unavailable(
@@ -90,20 +84,10 @@ pub(super) fn told<B>(
     method: &Method,
     answered: &Result<Answered<B>, Failure>,
 ) {
-    let Some(span) = span else { return };
-    let status = answered.as_ref().ok().map(|answered| answered.status);
-    let failed = status.is_none_or(|status| status.is_server_error());
-    span.end(failed, || {
-        let mut attributes = vec![
-            ("http.request.method", method.as_str().into()),
-            ("peer.service", peer.into()),
-        ];
-        attributes.extend(match status {
-            Some(status) => Some(("http.response.status_code", status.as_u16().into())),
-            None => Some(("error.type", "unreached".into())),
-        });
-        (format!("{method} {peer}"), attributes)
-    });
+    if let Some(span) = span {
+        let status = answered.as_ref().ok().map(|answered| answered.status);
+        span.end_call(peer, method, status);
+    }
 }
 
 /// A body that is read whole before the answer counts as one: when it breaks off, asking once more may help.

@@ -136,11 +136,7 @@ impl FetchedTokens {
                 self.settings.map(|settings| settings.address),
             ),
         };
-        let error = match setting {
-            Some(setting) => error.of_setting(setting),
-            None => error,
-        };
-        self.standing.trouble(issuer, error);
+        self.standing.trouble(issuer, error.of_setting(setting));
     }
 
     async fn fetch(&self) -> Result<(String, DateTime<Utc>), Problem> {

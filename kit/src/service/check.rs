@@ -27,11 +27,11 @@ impl CheckError {
         }
     }
 
-    /// The same, with the setting to look at.
+    /// The same, with the setting to look at, if there is one.
     #[must_use]
-    pub fn of_setting(self, setting: &'static str) -> Self {
+    pub fn of_setting(self, setting: impl Into<Option<&'static str>>) -> Self {
         Self {
-            setting: Some(setting),
+            setting: setting.into(),
             ..self
         }
     }

@@ -3,7 +3,7 @@
 use std::num::{NonZeroU64, NonZeroU128};
 use std::time::Instant;
 
-use http::HeaderMap;
+use http::{HeaderMap, Method, StatusCode};
 
 use super::w3c::Traceparent;
 use super::{TRACER, Tracer};
@@ -100,6 +100,22 @@ impl Span {
     /// Whether it goes on with what somebody else began.
     pub(crate) fn has_parent(&self) -> bool {
         self.parent.is_some()
+    }
+
+    /// Ends that of a call over HTTP: whom it asked, and with which status the answer came, if one did.
+    pub fn end_call(&self, peer: &'static str, method: &Method, status: Option<StatusCode>) {
+        let failed = status.is_none_or(|status| status.is_server_error());
+        self.end(failed, || {
+            let mut attributes = vec![
+                ("http.request.method", method.as_str().into()),
+                ("peer.service", peer.into()),
+            ];
+            attributes.extend(match status {
+                Some(status) => Some(("http.response.status_code", status.as_u16().into())),
+                None => Some(("error.type", "unreached".into())),
+            });
+            (format!("{method} {peer}"), attributes)
+        });
     }
 
     /// Ends it. `failed` is for what is wrong on this side; `what` gives its name and attributes, and is asked only if the

@@ -51,7 +51,7 @@ impl Owner {
     }
 
     /// Takes partitions over. Those that begin somewhere else than where the group is are committed there at once, so that the
-    /// others, who know how far we are by what is committed, do not take what was applied in an earlier life for now.
+    /// others, who know how far we are by what is committed, do not take what was applied in an earlier life for applied in this one.
     fn assigned(
         &self,
         consumer: &BaseConsumer<Owner>,

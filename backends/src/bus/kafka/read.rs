@@ -72,16 +72,12 @@ fn stretch(
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => read.push(wire::delivered(&link.settings.prefix, &message)),
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
-            // Said of the group, which is none of ours and is never joined: whoever may read the topic may read it here.
-            Some(Err(error))
-                if error.rdkafka_error_code()
-                    == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
-                    && Instant::now() <= deadline =>
-            {
-                continue;
-            }
             Some(Err(error)) => {
-                let forbidden = error.rdkafka_error_code().is_some_and(is_forbidden);
+                // What is said of the group counts for nothing: it is none of ours and never joined. Whoever may read the topic
+                // may read it here.
+                let forbidden = error.rdkafka_error_code().is_some_and(|code| {
+                    code != RDKafkaErrorCode::GroupAuthorizationFailed && is_forbidden(code)
+                });
                 if forbidden && matches!(&error, KafkaError::MessageConsumption(_)) {
                     return Err(error);
                 }

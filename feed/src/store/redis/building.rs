@@ -80,11 +80,9 @@ impl Core {
     ) -> Result<(), StoreError> {
         let what = if show { "show" } else { "abandon" };
         let words = [me.to_string(), generation.to_string(), what.to_owned()];
-        let ended = self
-            .run(&self.scripts.abandon_or_show, DateTime::UNIX_EPOCH, &words)
+        self.run(&self.scripts.abandon_or_show, DateTime::UNIX_EPOCH, &words)
             .await?;
         self.sweep();
-        drop(ended);
         Ok(())
     }
 

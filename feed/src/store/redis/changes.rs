@@ -183,7 +183,6 @@ impl Prepared {
         let kept = (!order.owned).then(|| arrived + limits.remember);
         let dated = source == Source::Export && changed(post) + limits.remember <= now;
         let at = text::time(item.timestamp);
-        let flag = |flag: bool| u8::from(flag).to_string();
         let words = [
             "P".to_owned(),
             item.id.to_string(),
@@ -200,8 +199,8 @@ impl Prepared {
                 Source::Asked => "a",
             }
             .to_owned(),
-            flag(shown),
-            flag(dated),
+            text::flag(shown),
+            text::flag(dated),
         ];
         let mut prepared = Self {
             words: words.map(String::into_bytes).into(),

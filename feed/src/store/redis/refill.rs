@@ -67,13 +67,12 @@ impl Core {
         for post in found {
             let item = Item::of(post, now);
             let body = Body::of(&item);
-            let flag = |flag: bool| u8::from(flag).to_string();
             let post_words = [
                 text::place(place(post)),
                 text::order(Order::owned(post.version)),
                 // Of what changed lately something is remembered; if not, its event is still to come.
-                flag(changed(post) + self.limits.remember > now),
-                flag(item.position() == place(post)),
+                text::flag(changed(post) + self.limits.remember > now),
+                text::flag(item.position() == place(post)),
                 item.user_id.to_string(),
                 text::audiences(&item.audience),
                 text::tags(&item.tags),

@@ -27,6 +27,11 @@ pub(super) fn time_of(text: &str) -> Result<DateTime<Utc>, StoreError> {
     DateTime::from_timestamp_micros(number_of(text)?).ok_or_else(|| strange("a time"))
 }
 
+/// Yes or no, as scripts take it.
+pub(super) fn flag(flag: bool) -> String {
+    u8::from(flag).to_string()
+}
+
 /// A number that may be negative.
 pub(super) fn number(number: i64) -> String {
     format!("{:016x}", number.cast_unsigned() ^ (1 << 63))

@@ -170,11 +170,7 @@ impl State {
     fn checked(&self) -> Result<(), CheckError> {
         let view = self.0.view.borrow();
         if let Some(error) = &view.consul {
-            let told = CheckError::new(error.code(), error);
-            return Err(match error.setting() {
-                Some(setting) => told.of_setting(setting),
-                None => told,
-            });
+            return Err(CheckError::new(error.code(), error).of_setting(error.setting()));
         }
         if let Some(error) = &view.unwritable {
             return Err(CheckError::new("routes_unwritable", error));

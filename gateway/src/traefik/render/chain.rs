@@ -7,6 +7,7 @@ use contracts::access::{X_SESSION_ID, X_USER_EMAIL, X_USER_ID, X_USER_ROLES};
 use http::HeaderName;
 use http::header::{ACCEPT, AUTHORIZATION, COOKIE, ORIGIN, REFERER, USER_AGENT};
 use kit::routes::Access;
+use kit::trace::TRACEPARENT;
 
 use super::super::model::{
     Breaker, Buffering, Duration, Errors, ForwardAuth, Item, Middleware, MiddlewareKind, Name,
@@ -19,7 +20,6 @@ use crate::security;
 use crate::traefik::trust::Trust;
 
 const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// So often in all. Instances are asked in turn, by all requests together: each attempt may meet the same dead instance
@@ -172,9 +172,8 @@ pub(super) fn all(
         .collect();
     for largest in bodies {
         let bytes = u64::try_from(largest).ok().and_then(NonZeroU64::new);
-        let largest_body = bytes.unwrap_or(NonZeroU64::MIN);
         let buffering = Buffering {
-            largest: largest_body,
+            largest: bytes.unwrap_or(NonZeroU64::MIN),
         };
         kinds.push((body(largest)?, MiddlewareKind::Buffering(buffering)));
     }

@@ -12,24 +12,7 @@ use super::*;
 use crate::table::{Found, Table, TableBuilder};
 use crate::traefik::sim::{Request, Sim, Way};
 
-pub(in crate::traefik) fn info(
-    service: &'static str,
-    method: Option<Method>,
-    path: &str,
-    access: Access,
-) -> RouteInfo {
-    RouteInfo {
-        service,
-        method,
-        path: path.to_owned(),
-        access,
-        rate: Rate::General,
-        guard: "test",
-        summary: String::new(),
-        body_limit: None,
-        quiet: false,
-    }
-}
+pub(in crate::traefik) use crate::table::tests::info;
 
 pub(in crate::traefik) fn settings() -> Settings {
     Settings {

@@ -3,10 +3,10 @@
 use axum::Router;
 use axum::extract::Path;
 use axum::routing::any;
-use http::StatusCode;
 use kit::problem::Problem;
 
 use super::super::render::{AUTH_UNAVAILABLE, PROBLEM};
+use crate::problems;
 
 /// Answers below [`PROBLEM`]. Whom Traefik asks there gets the answer, with the status that it is asked for.
 pub fn router() -> Router {
@@ -15,29 +15,9 @@ pub fn router() -> Router {
 
 async fn answer(Path(which): Path<String>) -> Problem {
     match which.as_str() {
-        "413" => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "the body is too large",
-        ),
-        "503" => unavailable("the service"),
-        AUTH_UNAVAILABLE => auth_unavailable(),
-        _ => Problem::not_found("not_found", "there is nothing here"),
+        "413" => problems::too_large(),
+        "503" => problems::unavailable("the service"),
+        AUTH_UNAVAILABLE => problems::auth_unavailable(),
+        _ => problems::nothing(),
     }
-}
-
-/// A service is away.
-pub fn unavailable(service: &str) -> Problem {
-    Problem::unavailable(
-        "unavailable",
-        format!("{service} cannot be reached at the moment"),
-    )
-}
-
-/// Auth cannot say who is calling.
-pub fn auth_unavailable() -> Problem {
-    Problem::unavailable(
-        "auth_unavailable",
-        "sign-in cannot be checked at the moment",
-    )
 }

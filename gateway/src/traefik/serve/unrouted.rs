@@ -6,17 +6,15 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use http::StatusCode;
+use http::Uri;
 use http::uri::PathAndQuery;
-use http::{Uri, header::ALLOW};
 use kit::problem::Problem;
 use kit::routes::canonical_path;
 
 use super::super::render::{UNROUTED, VALIDATE};
-use super::problems;
 use crate::hosts::Hosts;
-use crate::path;
 use crate::table::{Found, Table};
+use crate::{path, problems};
 
 /// The routes of everybody, and the names answered for.
 #[derive(Debug)]
@@ -40,7 +38,7 @@ impl Unrouted {
     /// As the gateway in one process would have answered, had it not found the service.
     fn why(&self, mut req: Request) -> Problem {
         let Some(uri) = asked_for(req.uri()) else {
-            return Problem::not_found("not_found", "there is nothing here");
+            return problems::nothing();
         };
         if let Err(reason) = path::check(uri.path()) {
             return Problem::bad_request("bad_path", reason.to_string());
@@ -50,13 +48,8 @@ impl Unrouted {
             return problem;
         }
         match self.table.find(req.method(), req.uri().path()) {
-            Found::Nothing => Problem::not_found("not_found", "there is nothing here"),
-            Found::OtherMethods(allow) => Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
-                "this method is not possible here",
-            )
-            .header(ALLOW, allow.clone()),
+            Found::Nothing => problems::nothing(),
+            Found::OtherMethods(allow) => problems::wrong_method(allow),
             Found::Route(route) => {
                 kit::server::note_route(&route.matched);
                 if route.matched.template == VALIDATE {
