@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cargo_metadata::{Metadata, MetadataCommand};
+use schoolyard::assembly::upstreams;
 
 fn metadata() -> Metadata {
     // Of this platform only: what others need is not on this machine, and a test asks no network.
@@ -23,7 +24,6 @@ fn root() -> PathBuf {
 }
 
 const SHARED: [&str; 3] = ["kit", "backends", "contracts"];
-const SERVICES: [&str; 4] = ["auth", "profile", "posts", "feed"];
 
 /// What each crate of ours may use of ours.
 fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
@@ -32,7 +32,7 @@ fn allowed(name: &str) -> Option<BTreeSet<&'static str>> {
         "backends" => &["kit"],
         "contracts" => &["kit", "backends"],
         "gateway" => &["kit", "contracts"],
-        service if SERVICES.contains(&service) => &SHARED,
+        service if upstreams::SERVICES.contains(&service) => &SHARED,
         "schoolyard" | "bench" => &[
             "kit",
             "backends",

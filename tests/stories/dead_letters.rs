@@ -12,7 +12,7 @@ use contracts::topics::{self, POSTS_EVENTS};
 use kit::SystemClock;
 use serde_json::{Value, json};
 
-use crate::support::process::{Finished, Running, finish, schoolyard};
+use crate::support::process::{Finished, Running, finish, free_address, schoolyard};
 use crate::support::{Person, School, Topology};
 
 const QUIET: (&str, &str) = ("SCHOOLYARD_LOG__FILTER", "off");
@@ -87,11 +87,7 @@ async fn until(what: &str, condition: impl AsyncFn() -> bool) {
 async fn a_bad_event_is_listed_replayed_and_dropped_while_the_server_runs() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    let metrics = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let metrics = free_address();
     let server = Running::serve(
         data,
         &["--demo"],

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use contracts::{UserId, Verified};
 use http::StatusCode;
@@ -23,6 +24,8 @@ pub(crate) struct Hub {
     seats: usize,
     /// Streams of one person at most; one more closes the oldest.
     each: usize,
+    /// Whether it is heard here that a session ended.
+    open: AtomicBool,
     taken: Mutex<Taken>,
     gauge: metrics::Gauge,
 }
@@ -59,16 +62,29 @@ impl Hub {
         Arc::new(Self {
             seats,
             each,
+            open: AtomicBool::new(false),
             taken: Mutex::default(),
             gauge: metrics.gauge("feed_live_streams", &[]),
         })
     }
 
+    /// From now on it is heard which sessions end: whoever sits down does not stay when theirs does.
+    pub(crate) fn open(&self) {
+        self.open.store(true, Ordering::Release);
+    }
+
     /// A seat for this person; their oldest is given up for it when they have all they may.
     ///
     /// # Errors
-    /// 401 when the session has ended meanwhile; 503 `too_many_streams` when all seats are taken.
+    /// 401 when the session has ended meanwhile; 503 `too_many_streams` when all seats are taken, `live_unavailable` before
+    /// the hub is [open](Self::open).
     pub(crate) fn sit(self: &Arc<Self>, who: &Verified) -> Result<Seat, Problem> {
+        if !self.open.load(Ordering::Acquire) {
+            return Err(Problem::unavailable(
+                "live_unavailable",
+                "the stream cannot be followed live at the moment; its pages can be read",
+            ));
+        }
         let mut taken = self.taken.lock();
         if taken.ended.contains(&who.session) {
             return Err(Problem::unauthorized("the session has ended"));
@@ -168,7 +184,20 @@ mod tests {
     }
 
     fn hub(seats: usize) -> Arc<Hub> {
-        Hub::new(seats, 5, &Metrics::new())
+        let hub = Hub::new(seats, 5, &Metrics::new());
+        hub.open();
+        hub
+    }
+
+    #[test]
+    fn nobody_is_seated_before_it_is_heard_which_sessions_end() {
+        let hub = Hub::new(5, 5, &Metrics::new());
+        let refused = hub.sit(&person(1, 1)).unwrap_err();
+        let said = (refused.status().as_u16(), refused.code());
+        assert_eq!(said, (503, "live_unavailable"));
+        assert!(refused.retry_after_secs().is_some());
+        hub.open();
+        assert!(hub.sit(&person(1, 1)).is_ok());
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use backends::bus::BusError;
 use kit::SystemClock;
 use kit::problem::Problem;
 use kit::server::{Edge, Limits, Server};
@@ -102,13 +101,6 @@ fn lacking(plan: &Plan, error: &anyhow::Error) -> Option<&'static str> {
         let store: Option<&backends::Error> = cause.downcast_ref();
         store.is_some_and(backends::Error::is_transient)
     };
-    // A feed finds out at its start where the signals end; a broker that is starting as well may not have the topic yet.
-    let is_away = |cause: &(dyn std::error::Error + 'static)| {
-        matches!(cause.downcast_ref(), Some(BusError::Unavailable(_)))
-    };
-    if error.chain().any(is_away) {
-        return Some("bus.url");
-    }
     if !error.chain().any(passes) {
         return None;
     }

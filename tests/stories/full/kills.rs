@@ -2,28 +2,19 @@
 
 use std::time::Instant;
 
-use super::load::{Load, nothing_lost};
-use super::stack::{FullStack, SERVICES};
+use schoolyard::settings::SERVICES;
+
+use super::work::Work;
 
 const ROUNDS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_of_every_service_in_turn_under_load_loses_and_doubles_nothing() {
-    let stack = FullStack::up(1).await;
-    let office = stack.office().await;
-    let person = stack.person(&office, "ines", &["teacher"]).await;
-    person
-        .post("/api/profile", serde_json::json!({}))
-        .await
-        .expect(200);
-    let load = Load::begin(&person, "ines", FullStack::PASSWORD);
+    let work = Work::begin(1).await;
     for round in 0..ROUNDS {
-        load.well_since(Instant::now(), &stack).await;
-        stack.kill(SERVICES[round % SERVICES.len()], 1).await;
-        stack.bring_back().await;
+        work.stack.kill(SERVICES[round % SERVICES.len()], 1).await;
+        work.stack.bring_back().await;
+        work.well_since(Instant::now()).await;
     }
-    load.well_since(Instant::now(), &stack).await;
-    let (_, published) = load.end().await;
-    assert!(published.len() > 10 * ROUNDS, "{} posts", published.len());
-    nothing_lost(&stack, &person, &published).await;
+    work.lost_nothing(10 * ROUNDS).await;
 }

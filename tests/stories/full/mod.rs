@@ -10,3 +10,4 @@ mod rolling;
 mod stack;
 mod twins;
 mod wiped;
+mod work;

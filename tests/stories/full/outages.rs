@@ -3,9 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::load::{Event, Kind, Load, nothing_lost};
-use super::stack::FullStack;
-use crate::support::Person;
+use super::load::{Event, Kind};
+use super::work::{TEACHER, Work, staffed};
 
 /// How long each is away.
 const AWAY: Duration = Duration::from_secs(60);
@@ -33,9 +32,7 @@ impl Meanwhile {
 }
 
 struct Outage {
-    stack: FullStack,
-    person: Person,
-    load: Load,
+    work: Work,
     gone: Instant,
     /// It begins to come back.
     returns: Instant,
@@ -46,26 +43,19 @@ struct Outage {
 impl Outage {
     /// A stack at work, and the server away for a minute.
     async fn of(server: &str) -> Self {
-        let stack = FullStack::up(1).await;
-        let office = stack.office().await;
-        let person = stack.person(&office, "ines", &["teacher"]).await;
-        person
-            .post("/api/profile", serde_json::json!({}))
-            .await
-            .expect(200);
-        let ended = stack.again("ines").await;
+        let (stack, person) = staffed(1).await;
+        let ended = stack.again(TEACHER).await;
         let sessions = person.get("/api/auth/sessions").await.expect(200).json();
         ended.post("/api/auth/logout", serde_json::json!({})).await;
         ended.get("/api/auth/me").await.expect(401);
         assert!(sessions["items"].as_array().unwrap().len() > 1);
 
-        let load = Load::begin(&person, "ines", FullStack::PASSWORD);
-        load.well_since(Instant::now(), &stack).await;
+        let work = Work::of(stack, person).await;
         let gone = Instant::now();
         if server == "auth" {
-            stack.kill("auth", 1).await;
+            work.stack.kill("auth", 1).await;
         } else {
-            stack.stop_server(server).await;
+            work.stack.stop_server(server).await;
         }
         while gone.elapsed() < AWAY {
             // Ended stays ended: whoever is asked knows, or says that nobody knows.
@@ -78,15 +68,13 @@ impl Outage {
         }
         let returns = Instant::now();
         if server == "auth" {
-            stack.bring_back().await;
+            work.stack.bring_back().await;
         } else {
-            stack.start_server(server).await;
+            work.stack.start_server(server).await;
         }
         let back = Instant::now();
         Self {
-            stack,
-            person,
-            load,
+            work,
             gone,
             returns,
             back,
@@ -100,7 +88,7 @@ impl Outage {
             _ => self.gone,
         };
         // An answer that took long says what was true before the server was there again.
-        let events = self.load.between(from, self.returns - NOTICED);
+        let events = self.work.load.between(from, self.returns - NOTICED);
         for kind in kinds {
             let of_kind = || events.iter().filter(|event| event.kind == *kind);
             assert!(of_kind().count() > 2, "{kind:?} stood still: {events:?}");
@@ -120,23 +108,22 @@ impl Outage {
         // What came back may stumble once more, as Consul does, which takes everybody for dead when it begins; not for long.
         let settled = self.back + WELL_AGAIN;
         tokio::time::sleep_until(settled.into()).await;
-        let newest = self.load.newest().unwrap();
-        self.load.well_since(settled, &self.stack).await;
-        let events = self.load.between(settled, Instant::now());
+        let newest = self.work.load.newest().unwrap();
+        self.work.well_since(settled).await;
+        let events = self.work.load.between(settled, Instant::now());
         let bad: Vec<&Event> = events.iter().filter(|event| event.status != 200).collect();
         assert!(bad.is_empty(), "not well after {WELL_AGAIN:?}: {bad:?}");
         // The stream is what was published, not what was published before.
         let began = Instant::now();
-        self.stack
+        self.work
+            .stack
             .until("the stream shows what was published since", async || {
-                self.person.stream().await.contains(&newest)
+                self.work.person.stream().await.contains(&newest)
             })
             .await;
         let took = began.elapsed();
         assert!(took < NOTICED, "the stream caught up after {took:?}");
-        let (_, published) = self.load.end().await;
-        assert!(published.len() > 20, "{} posts", published.len());
-        nothing_lost(&self.stack, &self.person, &published).await;
+        self.work.lost_nothing(20).await;
     }
 }
 
@@ -160,7 +147,7 @@ async fn without_redis_the_stream_comes_from_the_posts_and_says_so() {
         Meanwhile::Works,
     );
     let (from, to) = (outage.gone + NOTICED, outage.returns - NOTICED);
-    let pages = outage.load.between(from, to);
+    let pages = outage.work.load.between(from, to);
     let silent = pages
         .iter()
         .find(|event| event.kind == Stream && !event.from_owner);

@@ -23,14 +23,11 @@ impl Plain {
     pub fn user(stack: &FullStack, name: &str) -> Self {
         let mut config = ClientConfig::new();
         config
-            .set(
-                "bootstrap.servers",
-                format!("127.0.0.1:{}", stack.port("kafka")),
-            )
+            .set("bootstrap.servers", stack.run.address("kafka"))
             .set("security.protocol", "SASL_PLAINTEXT")
             .set("sasl.mechanism", "PLAIN")
             .set("sasl.username", name)
-            .set("sasl.password", stack.secret(&format!("kafka.{name}")));
+            .set("sasl.password", stack.run.secret(&format!("kafka.{name}")));
         Self { config }
     }
 

@@ -2,25 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::load::{Event, Kind, Load, nothing_lost};
-use super::stack::{FullStack, SERVICES};
-use crate::support::Person;
+use schoolyard::settings::SERVICES;
+
+use super::load::{Event, Kind, nothing_lost};
+use super::work::Work;
 
 /// By when an instance that was killed is out of the routing.
 const OUT: Duration = Duration::from_secs(15);
-
-async fn at_work() -> (FullStack, Person, Load) {
-    let stack = FullStack::up(2).await;
-    let office = stack.office().await;
-    let person = stack.person(&office, "ines", &["teacher"]).await;
-    person
-        .post("/api/profile", serde_json::json!({}))
-        .await
-        .expect(200);
-    let load = Load::begin(&person, "ines", FullStack::PASSWORD);
-    load.well_since(Instant::now(), &stack).await;
-    (stack, person, load)
-}
 
 fn failed(events: Vec<Event>) -> Vec<Event> {
     events
@@ -31,42 +19,42 @@ fn failed(events: Vec<Event>) -> Vec<Event> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_of_everything_under_load_fails_no_request() {
-    let (stack, person, load) = at_work().await;
+    let work = Work::begin(2).await;
     for service in SERVICES {
         for number in 1..=2 {
-            stack.stop_service(service, number).await;
-            stack.bring_back().await;
+            work.stack.stop_service(service, number).await;
+            work.stack.bring_back().await;
             // As whoever restarts one after the other waits: the other one goes only when this one is routed to.
-            stack.until_routed(service, 2).await;
+            work.stack.until_routed(service, 2).await;
         }
     }
-    load.well_since(Instant::now(), &stack).await;
-    let (events, published) = load.end().await;
+    work.well_since(Instant::now()).await;
+    let (events, published) = work.load.end().await;
     let all = events.len();
     let failed = failed(events);
     assert!(failed.is_empty(), "{} of {all}: {failed:?}", failed.len());
-    nothing_lost(&stack, &person, &published).await;
+    nothing_lost(&work.stack, &work.person, &published).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_instance_leaves_the_routing_and_no_request_that_can_be_repeated_fails() {
-    let (stack, person, load) = at_work().await;
+    let work = Work::begin(2).await;
     for service in SERVICES {
-        stack.kill(service, 1).await;
+        work.stack.kill(service, 1).await;
         let killed = Instant::now();
-        stack.until_routed(service, 1).await;
+        work.stack.until_routed(service, 1).await;
         let took = killed.elapsed();
         assert!(took <= OUT, "{service} left the routing after {took:?}");
-        stack.bring_back().await;
-        stack.until_routed(service, 2).await;
-        load.well_since(Instant::now(), &stack).await;
+        work.stack.bring_back().await;
+        work.stack.until_routed(service, 2).await;
+        work.well_since(Instant::now()).await;
     }
-    let (events, published) = load.end().await;
+    let (events, published) = work.load.end().await;
     let failed: Vec<Event> = failed(events)
         .into_iter()
         // What is not idempotent is repeated by who sent it: with its key, or by signing in again.
         .filter(|event| !matches!(event.kind, Kind::Publish | Kind::Login))
         .collect();
     assert!(failed.is_empty(), "{failed:?}");
-    nothing_lost(&stack, &person, &published).await;
+    nothing_lost(&work.stack, &work.person, &published).await;
 }

@@ -1,7 +1,7 @@
 //! What `tests/real/up` starts, as a story holds it.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,8 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::support::Person;
+use crate::support::{Person, Run, School, script};
 
-/// The services, as `tests/real/lib/rights.sh` lists them.
-pub const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
 /// How long something may take that has no limit of its own.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Loads come from one address; the limits have tests of their own.
@@ -27,66 +25,49 @@ const SETTINGS: [&str; 5] = [
 
 /// A running stack. It ends with the story, and its data with it.
 pub struct FullStack {
-    run: PathBuf,
+    pub run: Run,
     _folder: TempDir,
 }
 
 impl FullStack {
-    /// The password of everybody.
-    pub const PASSWORD: &str = "a password for stories";
-
     /// Starts everything, with so many instances of each service.
     pub async fn up(instances: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let stack = Self {
-            run: folder.path().join("run"),
+            run: Run::at(folder.path().join("run")),
             _folder: folder,
         };
         // PostgreSQL is another user where root runs this.
         open_to_others(stack._folder.path());
         let instances = instances.to_string();
         let mut args = vec![OsStr::new("--instances"), OsStr::new(&instances)];
-        args.push(stack.run.as_os_str());
+        args.push(stack.folder());
         args.extend(SETTINGS.iter().map(OsStr::new));
-        script("up", &args).await;
+        run_script("up", &args).await;
         stack
     }
 
     /// Where people come in: Traefik.
     pub fn base(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port("traefik"))
+        format!("http://{}", self.run.address("traefik"))
     }
 
     /// An instance's own address.
     pub fn direct(&self, service: &str, number: usize) -> String {
-        format!(
-            "http://127.0.0.1:{}",
-            self.port(&format!("services/{service}-{number}"))
-        )
+        let name = format!("services/{service}-{number}");
+        format!("http://{}", self.run.address(&name))
     }
 
-    /// The port of a server.
-    pub fn port(&self, server: &str) -> u16 {
-        self.text(&format!("{server}/port")).parse().unwrap()
-    }
-
-    /// A secret that the stack made.
-    pub fn secret(&self, name: &str) -> String {
-        self.text(&format!("secrets/{name}"))
-    }
-
-    fn text(&self, file: &str) -> String {
-        let path = self.run.join(file);
-        let text = std::fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        text.trim().to_owned()
+    /// The run directory, as the scripts are told of it.
+    fn folder(&self) -> &OsStr {
+        self.run.folder().as_os_str()
     }
 
     /// The administrator, made if there is none, signed in through Traefik.
     pub async fn office(&self) -> Person {
         let mut command = real("as");
         command
-            .arg(&self.run)
+            .arg(self.folder())
             .args([
                 "auth",
                 "admin",
@@ -98,7 +79,7 @@ impl FullStack {
         let mut child = command.spawn().expect("the script starts");
         let mut stdin = child.stdin.take().expect("standard input");
         stdin
-            .write_all(format!("{}\n", Self::PASSWORD).as_bytes())
+            .write_all(format!("{}\n", School::PASSWORD).as_bytes())
             .await
             .unwrap();
         drop(stdin);
@@ -107,12 +88,14 @@ impl FullStack {
         self.until("the administrator can sign in", async || {
             let request = nobody
                 .request(reqwest::Method::POST, "/api/auth/login")
-                .json(&json!({"email": "office@school.example", "password": Self::PASSWORD}));
+                .json(&json!({"email": "office@school.example", "password": School::PASSWORD}));
             let answer = nobody.try_send(request).await;
             answer.is_some_and(|answer| answer.status == 200)
         })
         .await;
-        nobody.login("office@school.example", Self::PASSWORD).await
+        nobody
+            .login("office@school.example", School::PASSWORD)
+            .await
     }
 
     /// Somebody with these roles, made by the administrator and signed in.
@@ -130,7 +113,7 @@ impl FullStack {
             .rsplit_once('/')
             .unwrap();
         let nobody = Person::nobody(&self.base());
-        let password = json!({"token": token, "new_password": Self::PASSWORD});
+        let password = json!({"token": token, "new_password": School::PASSWORD});
         nobody
             .post("/api/auth/reset-password", password)
             .await
@@ -141,37 +124,37 @@ impl FullStack {
     /// Another session of somebody.
     pub async fn again(&self, username: &str) -> Person {
         Person::nobody(&self.base())
-            .login(username, Self::PASSWORD)
+            .login(username, School::PASSWORD)
             .await
     }
 
     /// Stops a server as an operator does.
     pub async fn stop_server(&self, name: &str) {
-        script("stop", &[self.run.as_os_str(), OsStr::new(name)]).await;
+        run_script("stop", &[self.folder(), OsStr::new(name)]).await;
     }
 
     /// Starts it again where it was, with its data.
     pub async fn start_server(&self, name: &str) {
-        let args = ["--secured".as_ref(), self.run.as_os_str(), name.as_ref()];
-        script("start", &args).await;
+        let args = ["--secured".as_ref(), self.folder(), name.as_ref()];
+        run_script("start", &args).await;
     }
 
     /// Stops an instance with SIGTERM and waits for its end.
     pub async fn stop_service(&self, service: &str, number: usize) {
         let name = format!("{service}-{number}");
-        script("down", &[self.run.as_os_str(), name.as_ref()]).await;
+        run_script("down", &[self.folder(), name.as_ref()]).await;
     }
 
     /// Starts again whatever does not run.
     pub async fn bring_back(&self) {
-        let mut args = vec![self.run.as_os_str()];
+        let mut args = vec![self.folder()];
         args.extend(SETTINGS.iter().map(OsStr::new));
-        script("up", &args).await;
+        run_script("up", &args).await;
     }
 
     /// `kill -9` of an instance.
     pub async fn kill(&self, service: &str, number: usize) {
-        let file = self.text(&format!("services/{service}-{number}/pid"));
+        let file = self.run.text(&format!("services/{service}-{number}/pid"));
         let pid = file.lines().next().unwrap();
         let killed = Command::new("kill").args(["-9", pid]).status().await;
         assert!(killed.unwrap().success(), "{service}-{number} did not run");
@@ -179,11 +162,11 @@ impl FullStack {
 
     /// A command to Redis, as its administrator.
     pub async fn redis(&self, command: &[&str]) {
-        let port = self.port("redis").to_string();
+        let port = self.run.port("redis").to_string();
         let output = Command::new("redis-cli")
             .args(["-p", &port, "--user", "admin"])
             .args(command)
-            .env("REDISCLI_AUTH", self.secret("redis.admin"))
+            .env("REDISCLI_AUTH", self.run.secret("redis.admin"))
             .output()
             .await
             .expect("redis-cli runs");
@@ -192,17 +175,17 @@ impl FullStack {
 
     /// Throws away what a stopped server stored.
     pub fn forget(&self, server: &str) {
-        std::fs::remove_dir_all(self.run.join(server).join("data")).unwrap();
+        std::fs::remove_dir_all(self.run.folder().join(server).join("data")).unwrap();
     }
 
     /// Waits until Traefik routes to exactly so many instances of a service.
     pub async fn until_routed(&self, service: &str, instances: usize) {
         let path = format!(
             "http://127.0.0.1:{}/api/http/services/{service}@consulcatalog",
-            self.port("traefik") + 1
+            self.run.port("traefik") + 1
         );
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let password = self.secret("traefik.dashboard");
+        let password = self.run.secret("traefik.dashboard");
         self.until("Traefik routes to them", async || {
             let asked = http.get(&path).basic_auth("operator", Some(&password));
             let Ok(answer) = asked.send().await else {
@@ -231,8 +214,8 @@ impl FullStack {
 
 impl Drop for FullStack {
     fn drop(&mut self) {
-        let ended = std::process::Command::new(path("down"))
-            .arg(&self.run)
+        let ended = std::process::Command::new(script("down"))
+            .arg(self.folder())
             .stdout(Stdio::null())
             .status();
         // A story that failed keeps its own message.
@@ -249,14 +232,8 @@ fn open_to_others(folder: &Path) {
     std::fs::set_permissions(folder, everybody_enters).unwrap();
 }
 
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/real")
-        .join(name)
-}
-
 fn real(name: &str) -> Command {
-    let mut command = Command::new(path(name));
+    let mut command = Command::new(script(name));
     command
         .env("SCHOOLYARD_BIN", env!("CARGO_BIN_EXE_schoolyard"))
         .stdin(Stdio::null())
@@ -264,7 +241,7 @@ fn real(name: &str) -> Command {
     command
 }
 
-async fn script(name: &str, args: &[&OsStr]) {
+async fn run_script(name: &str, args: &[&OsStr]) {
     let status = real(name).args(args).status().await.expect("it starts");
     assert!(status.success(), "tests/real/{name} {args:?}: {status}");
 }

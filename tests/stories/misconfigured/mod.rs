@@ -1,9 +1,11 @@
 //! A password, token or address that is wrong, missing or another's: the log and readiness say which setting to look at, the
 //! secret is never shown, and the service keeps trying, so that it works as soon as somebody has set it right.
 
+mod secured;
 mod started;
 
-use started::{Secured, Started, but};
+use secured::{Secured, but};
+use started::Started;
 
 const WRONG: &str = "wr0ng-s3cr3t";
 const NOBODY: &str = "127.0.0.1:1";
@@ -52,7 +54,7 @@ async fn a_wrong_database_password_is_named_and_works_once_it_is_right_on_real_s
 async fn a_database_of_another_service_a_missing_password_and_a_wrong_address_are_named_on_real_servers()
  {
     let secured = Secured::of_run();
-    let password = secured.secret("postgres.auth");
+    let password = secured.run.secret("postgres.auth");
     let others = secured.database("right").await;
     for (store, why) in [
         (
@@ -60,7 +62,7 @@ async fn a_database_of_another_service_a_missing_password_and_a_wrong_address_ar
             "permission denied for database",
         ),
         (
-            format!("postgres://auth@{}/auth", secured.at("postgres")),
+            format!("postgres://auth@{}/auth", secured.run.address("postgres")),
             "auth.store",
         ),
         (
@@ -106,8 +108,8 @@ async fn a_document_store_that_is_not_there_is_named_on_real_servers() {
 #[tokio::test]
 async fn a_broker_that_is_wrong_or_refuses_degrades_and_everything_else_works_on_real_servers() {
     let secured = Secured::of_run();
-    let at = secured.at("kafka");
-    let others = secured.secret("kafka.posts");
+    let at = secured.run.address("kafka");
+    let others = secured.run.secret("kafka.posts");
     for (bus, secret, why) in [
         (
             format!("kafka://auth:{WRONG}@{at}"),
@@ -143,10 +145,32 @@ async fn a_broker_that_is_wrong_or_refuses_degrades_and_everything_else_works_on
 }
 
 #[tokio::test]
+async fn a_feed_that_starts_without_its_broker_is_degraded_on_real_servers() {
+    let secured = Secured::of_run();
+    let bus = format!("kafka://feed:{WRONG}@{NOBODY}");
+    let nobody = format!("http://{NOBODY}");
+    let wrong = [
+        ("SCHOOLYARD_BUS__URL", &*bus),
+        ("SCHOOLYARD_PEERS__AUTH", &*nobody),
+        ("SCHOOLYARD_PEERS__POSTS", &*nobody),
+        ("SCHOOLYARD_PEERS__CREDENTIAL", WRONG),
+    ];
+    let mut started = Started::serve("feed", &but(secured.settings("feed"), &wrong)).await;
+    let lacking = started.until_lacking("bus", "bus.url").await;
+    assert_eq!(lacking.0, "degraded");
+    // it knows its routes, and who may use them
+    assert_eq!(started.get("/api/activity-stream").await.0, 401);
+    started
+        .logged(&["bus.url", "no answer from 127.0.0.1:1"])
+        .await;
+    started.goes_on_without_a_word_of(WRONG);
+}
+
+#[tokio::test]
 async fn a_consul_that_is_wrong_or_refuses_degrades_and_everything_else_works_on_real_servers() {
     let secured = Secured::of_run();
-    let others = secured.secret("consul.posts");
-    let address = format!("http://{}", secured.at("consul"));
+    let others = secured.run.secret("consul.posts");
+    let address = format!("http://{}", secured.run.address("consul"));
     let nobody = format!("http://{NOBODY}");
     let unknown = "00000000-1111-2222-3333-444444444444";
     for (address, token, setting, code) in [

@@ -1,125 +1,21 @@
-//! A service as a process whose log is read while it runs, and the servers with rights that it is told of.
+//! A service as a process whose log is read while it runs.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use kit::testing::required_env;
 use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::support::process::schoolyard;
+use super::secured::Settings;
+use crate::support::process::{free_address, schoolyard};
 
 /// What must not take so long; nothing is measured by it.
 const LONG: Duration = Duration::from_secs(60);
-
-type Settings = Vec<(String, String)>;
-
-/// The servers with rights in a run of `tests/real/start`, in the folder `secured` of `SCHOOLYARD_TEST_SERVERS`.
-pub struct Secured {
-    run: PathBuf,
-}
-
-impl Secured {
-    pub fn of_run() -> Self {
-        let run = PathBuf::from(required_env("SCHOOLYARD_TEST_SERVERS")).join("secured");
-        Self { run }
-    }
-
-    pub fn at(&self, server: &str) -> String {
-        format!("127.0.0.1:{}", read(&self.run.join(server).join("port")))
-    }
-
-    pub fn secret(&self, name: &str) -> String {
-        read(&self.run.join("secrets").join(name))
-    }
-
-    /// What a service is told that is set right, but for its store.
-    pub fn settings(&self, service: &str) -> Settings {
-        let bus = self.secret(&format!("kafka.{service}"));
-        let token = self.secret(&format!("consul.{service}"));
-        let settings = [
-            (
-                "SECRET_KEY",
-                "a secret of the stories, 32 bytes or more".to_owned(),
-            ),
-            ("SCHOOLYARD_LOG__FORMAT", "json".to_owned()),
-            (
-                "SCHOOLYARD_BUS__URL",
-                format!("kafka://{service}:{bus}@{}", self.at("kafka")),
-            ),
-            (
-                "SCHOOLYARD_CONSUL__ADDRESS",
-                format!("http://{}", self.at("consul")),
-            ),
-            ("SCHOOLYARD_CONSUL__TOKEN", token),
-        ];
-        settings
-            .map(|(name, value)| (name.to_owned(), value))
-            .into()
-    }
-
-    /// A database with a role of this story's own; its name and password are the role's.
-    pub async fn database(&self, password: &str) -> String {
-        static DATABASES: AtomicU32 = AtomicU32::new(0);
-        let number = DATABASES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("wrong_{}_{number}", std::process::id());
-        self.sql(&format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'"))
-            .await;
-        self.sql(&format!("CREATE DATABASE {name} OWNER {name}"))
-            .await;
-        self.sql(&format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC"))
-            .await;
-        name
-    }
-
-    /// Says something to PostgreSQL as its administrator.
-    pub async fn sql(&self, statement: &str) {
-        let done = Command::new("psql")
-            .env("PGPASSWORD", self.secret("postgres.admin"))
-            .args(["-qX", "-v", "ON_ERROR_STOP=1", "-d"])
-            .arg(format!(
-                "postgres://postgres@{}/postgres",
-                self.at("postgres")
-            ))
-            .args(["-c", statement])
-            .status();
-        assert!(done.await.expect("psql runs").success(), "{statement}");
-    }
-
-    pub fn postgres(&self, user: &str, password: &str, database: &str) -> String {
-        format!(
-            "postgres://{user}:{password}@{}/{database}",
-            self.at("postgres")
-        )
-    }
-}
-
-fn read(file: &Path) -> String {
-    let text = std::fs::read_to_string(file);
-    let text = text.unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}; tests/real/start --secured RUN/secured postgres=0 kafka=0 consul=0",
-            file.display()
-        )
-    });
-    text.trim().to_owned()
-}
-
-/// The settings with some of them otherwise.
-pub fn but(mut settings: Settings, others: &[(&str, &str)]) -> Settings {
-    for (name, value) in others {
-        settings.retain(|(known, _)| known != name);
-        settings.push(((*name).to_owned(), (*value).to_owned()));
-    }
-    settings
-}
 
 /// A running service.
 pub struct Started {
@@ -134,9 +30,7 @@ impl Started {
     /// Starts it, and waits until it says that it is alive.
     pub async fn serve(service: &str, settings: &Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
-        drop(free);
+        let address = free_address();
         let settings: Vec<(&str, &str)> = settings
             .iter()
             .map(|(name, value)| (&**name, &**value))

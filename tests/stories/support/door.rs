@@ -1,31 +1,31 @@
 //! A Traefik and a Consul of one story's own, with the rights of production: routes and catalog hold everybody's names, so
 //! two schools cannot share them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use kit::testing::required_env;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
+
+use super::{Run, script};
 
 /// How long a story waits for what must come; nothing waits this long that works.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The way in of one story. Its servers end with it.
 pub struct Door {
-    run: PathBuf,
+    run: Run,
 }
 
 impl Door {
     /// Starts them, in a folder beside the other servers of the run.
     pub async fn open(story: &str) -> Self {
-        let servers = PathBuf::from(required_env("SCHOOLYARD_TEST_SERVERS"));
         let door = Self {
-            run: servers.join("doors").join(story),
+            run: Run::given().within(&format!("doors/{story}")),
         };
         let started = Command::new(script("start"))
             .arg("--secured")
-            .arg(&door.run)
+            .arg(door.run.folder())
             .args(["consul=0", "traefik=0"])
             .status()
             .await
@@ -34,35 +34,22 @@ impl Door {
         door
     }
 
-    fn port(&self, server: &str) -> u16 {
-        let file = self.run.join(server).join("port");
-        let port = std::fs::read_to_string(&file)
-            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        port.trim().parse().expect("a port is a number")
-    }
-
     /// Where people come in.
     pub fn web(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port("traefik"))
+        format!("http://{}", self.run.address("traefik"))
     }
 
     fn consul(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port("consul"))
-    }
-
-    fn token(&self, of: &str) -> PathBuf {
-        self.run.join("secrets").join(format!("consul.{of}"))
+        format!("http://{}", self.run.address("consul"))
     }
 
     /// The settings by which a service takes part.
     pub fn settings(&self, service: &str) -> [(&'static str, String); 5] {
-        let internal = self.port("traefik") + 3;
+        let token = self.run.secret_file(&format!("consul.{service}"));
+        let internal = self.run.port("traefik") + 3;
         [
             ("SCHOOLYARD_CONSUL__ADDRESS", self.consul()),
-            (
-                "SCHOOLYARD_CONSUL__TOKEN_FILE",
-                self.token(service).display().to_string(),
-            ),
+            ("SCHOOLYARD_CONSUL__TOKEN_FILE", token.display().to_string()),
             ("SCHOOLYARD_CONSUL__CHECK_INTERVAL", "1".to_owned()),
             (
                 "SCHOOLYARD_GATEWAY__TRAEFIK_INTERNAL",
@@ -94,15 +81,14 @@ impl Door {
 
     /// The lines of Traefik's access log that have this in them, when the first is there.
     pub async fn logged(&self, text: &str) -> Vec<String> {
-        lines(&self.run.join("traefik").join("access.log"), text).await
+        lines(&self.run.folder().join("traefik/access.log"), text).await
     }
 
     /// Asks Consul as the gateway may.
     pub fn ask_consul(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        let token = std::fs::read_to_string(self.token("gateway")).expect("there is a token");
         client()
             .request(method, format!("{}/v1/{path}", self.consul()))
-            .header("X-Consul-Token", token.trim())
+            .header("X-Consul-Token", self.run.secret("consul.gateway"))
     }
 
     /// How many keys tell Traefik what to route.
@@ -123,19 +109,13 @@ impl Door {
 impl Drop for Door {
     fn drop(&mut self) {
         let stopped = std::process::Command::new(script("stop"))
-            .arg(&self.run)
+            .arg(self.run.folder())
             .stdout(std::process::Stdio::null())
             .status();
         if stopped.is_ok_and(|status| status.success()) {
-            let _ = std::fs::remove_dir_all(&self.run);
+            let _ = std::fs::remove_dir_all(self.run.folder());
         }
     }
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/real")
-        .join(name)
 }
 
 fn client() -> reqwest::Client {

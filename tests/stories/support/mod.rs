@@ -6,6 +6,8 @@ mod live;
 mod person;
 pub mod process;
 mod raw;
+#[cfg(feature = "real-tests")]
+mod run;
 mod school;
 #[cfg(feature = "real-tests")]
 mod servers;
@@ -16,6 +18,8 @@ mod whole;
 pub use live::{Live, Seen};
 pub use person::{Answer, Person, titles};
 pub use raw::raw;
+#[cfg(feature = "real-tests")]
+pub use run::{Run, script};
 pub use school::{School, Topology};
 #[cfg(feature = "real-tests")]
 pub use servers::Servers;

@@ -1,5 +1,6 @@
 //! The real binary in a process of its own, for what only a process can show: kill -9, exit codes, what it prints.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -21,6 +22,12 @@ pub fn schoolyard(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Comm
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// An address where nobody listens at the moment, for a process that is known by it before it listens.
+pub fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
+    listener.local_addr().expect("it has one").to_string()
 }
 
 /// What a command printed and how it ended.

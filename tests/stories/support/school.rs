@@ -13,7 +13,7 @@ use kit::{MockClock, SeededIds};
 use schoolyard::assembly::{self, Accounts, Assembly, Host, Plan, Stream};
 use schoolyard::commands::admin::NewAdmin;
 use schoolyard::data_dir::DataDir;
-use schoolyard::settings::{Settings, Target};
+use schoolyard::settings::{SERVICES, Settings, Target};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -88,7 +88,7 @@ impl School {
             builder.add("gateway", Target::All).await;
             return builder.finish().await;
         }
-        for service in ["auth", "profile", "posts", "feed", "gateway"] {
+        for service in SERVICES {
             builder
                 .add(service, Target::Only(vec![service.to_owned()]))
                 .await;
@@ -290,7 +290,7 @@ impl Builder {
     async fn new(more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (mut listeners, mut bases) = (BTreeMap::new(), BTreeMap::new());
-        for service in ["auth", "profile", "posts", "feed", "gateway"] {
+        for service in SERVICES {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             bases.insert(
                 service,
@@ -434,7 +434,7 @@ impl Builder {
         #[cfg(feature = "real-tests")]
         let front = match &self.door {
             Some(door) => {
-                door.leads_to(&super::stack::SERVICES).await;
+                door.leads_to(&SERVICES).await;
                 door.web()
             }
             None => front,

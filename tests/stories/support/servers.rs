@@ -1,14 +1,14 @@
 //! The real servers of a run of tests/real/start: each story gets databases, topics and groups of its own on them.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use kit::testing::required_env;
 use tokio::process::Command;
+
+use super::Run;
 
 /// The part of the servers that belongs to one story.
 pub struct Servers {
-    run: PathBuf,
+    run: Run,
     story: String,
 }
 
@@ -20,7 +20,7 @@ impl Servers {
     pub async fn fresh() -> Self {
         let number = STORIES.fetch_add(1, Ordering::Relaxed);
         let servers = Self {
-            run: required_env("SCHOOLYARD_TEST_SERVERS").into(),
+            run: Run::given(),
             story: format!("story_{}_{number}", std::process::id()),
         };
         for service in ["auth", "profile"] {
@@ -42,23 +42,16 @@ impl Servers {
         &self.story
     }
 
-    fn port(&self, server: &str) -> String {
-        let file = self.run.join(server).join("port");
-        let port = std::fs::read_to_string(&file)
-            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        port.trim().to_owned()
-    }
-
     fn postgres(&self, database: &str) -> String {
         format!(
-            "postgres://postgres@127.0.0.1:{}/{database}",
-            self.port("postgres")
+            "postgres://postgres@{}/{database}",
+            self.run.address("postgres")
         )
     }
 
     /// Where posts are kept.
     pub fn posts(&self) -> String {
-        format!("mongodb://127.0.0.1:{}/{}", self.port("mongo"), self.story)
+        format!("mongodb://{}/{}", self.run.address("mongo"), self.story)
     }
 
     /// The settings that name them.
@@ -71,16 +64,16 @@ impl Servers {
             (
                 "SCHOOLYARD_FEED__STORE",
                 format!(
-                    "redis://127.0.0.1:{}?prefix={}:",
-                    self.port("redis"),
+                    "redis://{}?prefix={}:",
+                    self.run.address("redis"),
                     self.story
                 ),
             ),
             (
                 "SCHOOLYARD_BUS__URL",
                 format!(
-                    "kafka://127.0.0.1:{}?partitions=3&prefix={}-",
-                    self.port("kafka"),
+                    "kafka://{}?partitions=3&prefix={}-",
+                    self.run.address("kafka"),
                     self.story
                 ),
             ),

@@ -3,25 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schoolyard::settings::SERVICES;
 use tempfile::TempDir;
 use tokio::process::Child;
 
 use super::door::{Door, lines};
-use super::process::{finish, schoolyard};
+use super::process::{finish, free_address, schoolyard};
 use super::school::common_settings;
 use super::{Person, School, Servers};
-
-pub const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
 
 /// A running stack.
 pub struct Stack {
     pub door: Door,
     settings: Vec<(String, String)>,
-    ports: BTreeMap<&'static str, u16>,
+    addresses: BTreeMap<&'static str, String>,
     running: BTreeMap<&'static str, Child>,
     folder: TempDir,
 }
@@ -44,7 +42,7 @@ impl Stack {
         let mut stack = Self {
             door,
             settings: settings.collect(),
-            ports: SERVICES.map(|service| (service, free_port())).into(),
+            addresses: SERVICES.map(|service| (service, free_address())).into(),
             running: BTreeMap::new(),
             folder,
         };
@@ -74,7 +72,6 @@ impl Stack {
             .append(true)
             .open(self.log(service))
             .unwrap();
-        let listen = format!("127.0.0.1:{}", self.ports[service]);
         let mut command = schoolyard(
             self.folder.path(),
             &["serve", service],
@@ -82,7 +79,7 @@ impl Stack {
         );
         let child = command
             .envs(self.door.settings(service))
-            .env("SCHOOLYARD_SERVER__LISTEN", listen)
+            .env("SCHOOLYARD_SERVER__LISTEN", &self.addresses[service])
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -102,7 +99,7 @@ impl Stack {
 
     /// Until the gateway has written every key that it wants.
     pub async fn routes_written(&self) {
-        let gateway = Person::nobody(&format!("http://127.0.0.1:{}", self.ports["gateway"]));
+        let gateway = Person::nobody(&format!("http://{}", self.addresses["gateway"]));
         let waiting = async {
             loop {
                 let ready = gateway.get("/health/ready").await;
@@ -132,10 +129,4 @@ impl Stack {
     pub async fn logged(&self, service: &str, text: &str) -> Vec<String> {
         lines(&self.log(service), text).await
     }
-}
-
-/// A port that nobody listens on at the moment: an instance is known by its port before it listens.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
-    listener.local_addr().expect("it has one").port()
 }
