@@ -119,10 +119,19 @@ impl Drop for Server {
 /// Resident memory of a process in MB.
 pub fn memory_of(pid: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("no VmRSS")?;
+    kib(&status, "VmRSS:")
+}
+
+/// Memory in MB that would be free if this process were not there: its own, and its share of the pages that it has in common
+/// with others, as those of a program that runs several times.
+pub fn share_of(pid: u32) -> anyhow::Result<f64> {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    kib(&rollup, "Pss:")
+}
+
+fn kib(text: &str, name: &str) -> anyhow::Result<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let line = line.with_context(|| format!("no {name}"))?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }

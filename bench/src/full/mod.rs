@@ -28,27 +28,13 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
     let stack = Stack::up(1)?;
     let token = stack.office()?;
     std::thread::sleep(std::time::Duration::from_secs(3));
-    for service in SERVICES {
-        alone.push((
-            format!("memory of `serve {service}`, idle (MB)"),
-            stack.memory(service, 1)?,
-            "< 15".to_owned(),
-        ));
-    }
+    memory(&stack, "idle", "< 15", &mut alone)?;
     fill(extent, &stack, &token)?;
     rows.push(proxied::row(extent, &stack, &token)?);
     rows.push(feed(extent, &stack, &token)?);
     rows.push(rebuilt(extent, &stack, &token)?);
-    for service in SERVICES {
-        alone.push((
-            format!(
-                "memory of `serve {service}`, {} posts stored, after the load (MB)",
-                extent.posts
-            ),
-            stack.memory(service, 1)?,
-            "-".to_owned(),
-        ));
-    }
+    let loaded = format!("{} posts stored, after the load", extent.posts);
+    memory(&stack, &loaded, "-", &mut alone)?;
     drop(stack);
     seen(&mut alone)?;
     Ok(Figures {
@@ -56,6 +42,22 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
         alone,
         machine: machine(&before, "nothing pinned, except where a row says so"),
     })
+}
+
+/// What each service takes: what would be free without it, and what is resident, the program's pages included that all five
+/// have in common.
+fn memory(
+    stack: &Stack,
+    when: &str,
+    aim: &str,
+    alone: &mut Vec<(String, f64, String)>,
+) -> anyhow::Result<()> {
+    for service in SERVICES {
+        let (share, resident) = stack.memory(service, 1)?;
+        let what = format!("memory of `serve {service}`, {when} (MB; resident {resident:.0})");
+        alone.push((what, share, aim.to_owned()));
+    }
+    Ok(())
 }
 
 /// Posts through the service itself: what Traefik costs is another row.

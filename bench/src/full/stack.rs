@@ -11,7 +11,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::measure::{fetch, sign_in};
-use crate::server::memory_of;
+use crate::server::{memory_of, share_of};
 
 const PASSWORD: &str = crate::measure::PASSWORD;
 const SETTINGS: [&str; 6] = [
@@ -136,9 +136,10 @@ impl Stack {
         ))
     }
 
-    /// Resident memory of an instance in MB.
-    pub fn memory(&self, service: &str, number: usize) -> anyhow::Result<f64> {
-        memory_of(self.pid(&format!("services/{service}-{number}"))?)
+    /// Memory of an instance in MB: its [share](share_of), and all that is resident.
+    pub fn memory(&self, service: &str, number: usize) -> anyhow::Result<(f64, f64)> {
+        let pid = self.pid(&format!("services/{service}-{number}"))?;
+        Ok((share_of(pid)?, memory_of(pid)?))
     }
 
     /// Keeps an instance on the first core.
