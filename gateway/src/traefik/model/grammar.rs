@@ -121,6 +121,10 @@ const KEYS: &[(&str, Shape)] = &[
     ("http/middlewares/*/retry/attempts", Shape::Number),
     ("http/middlewares/*/retry/initialInterval", Shape::Duration),
     ("http/middlewares/*/retry/timeout", Shape::Duration),
+    (
+        "http/middlewares/*/retry/maxRequestBodyBytes",
+        Shape::Number,
+    ),
     ("http/middlewares/*/retry/status/#", Shape::Statuses),
     ("http/middlewares/*/addPrefix/prefix", Shape::Path),
     ("http/middlewares/*/replacePath/path", Shape::Path),

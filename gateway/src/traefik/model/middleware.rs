@@ -121,6 +121,8 @@ pub struct Retry {
     pub timeout: Duration,
     /// With these answers as well, where the method may be repeated (RFC 9110 9.2.2).
     pub statuses: Vec<Statuses>,
+    /// For which no body may be larger, in bytes. Traefik takes so much memory for every request, also for one without a body.
+    pub largest: u32,
 }
 
 /// Who does not answer is left alone for a while.
@@ -252,6 +254,7 @@ impl Retry {
         leaves.put("retry/attempts", self.attempts);
         leaves.put("retry/initialInterval", self.interval);
         leaves.put("retry/timeout", self.timeout);
+        leaves.put("retry/maxRequestBodyBytes", self.largest);
         let statuses: Vec<_> = self.statuses.iter().map(ToString::to_string).collect();
         leaves.list("retry/status", statuses.iter().map(String::as_str))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kit::consul::{MOST_OPERATIONS, Operation, Pair};
 
-use super::super::model::{Guards, Kind, Object, id_of};
+use super::super::model::{Guards, Kind, Object, ROOT, id_of};
 
 /// What is to be done, and what is none of our business.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,11 +52,17 @@ pub fn plan(desired: &[Object], actual: &[Pair]) -> Plan {
             _ => needs.replace(object, &there),
         }
     }
-    for ((kind, _), there) in &standing {
+    for ((kind, name), there) in &standing {
+        let keys = there.keys().copied();
         if *kind == Kind::Router {
             stops.remove(rules(there));
+            // whether or not it stands now
+            let rule = format!("{ROOT}{}/{name}/rule", kind.folder());
+            let others = keys.filter(|key| *key != rule);
+            after.remove(std::iter::once(rule.as_str()).chain(others));
+        } else {
+            after.remove(keys);
         }
-        after.remove(there.keys().copied().filter(|key| !is_rule(*kind, key)));
     }
     let transactions = [stops, guards, needs, routers, after]
         .into_iter()
@@ -148,12 +154,20 @@ impl Batches {
         self.add(whole);
     }
 
-    /// Takes keys away; the rule of a router goes first.
+    /// Takes keys away. The rule of a router goes first, and again with every further part: another gateway may have made the
+    /// router stand anew meanwhile, and it must not stand without what was taken from it here.
     fn remove<'a>(&mut self, keys: impl Iterator<Item = &'a str>) {
-        let mut keys: Vec<&str> = keys.collect();
-        keys.sort_by_key(|key| !is_rule(Kind::Router, key));
-        for some in keys.chunks(MOST_OPERATIONS) {
-            self.add(some.iter().copied().map(delete).collect());
+        let (rules, rest): (Vec<&str>, Vec<&str>) =
+            keys.partition(|key| is_rule(Kind::Router, key));
+        let along = &rules[..rules.len().min(MOST_OPERATIONS / 2)];
+        if rest.len() + rules.len() > MOST_OPERATIONS || rest.is_empty() {
+            for some in rules.chunks(MOST_OPERATIONS) {
+                self.add(some.iter().copied().map(delete).collect());
+            }
+        }
+        for some in rest.chunks(MOST_OPERATIONS - along.len()) {
+            let part = along.iter().chain(some);
+            self.add(part.copied().map(delete).collect());
         }
     }
 
