@@ -124,6 +124,7 @@ pub fn memory_of(pid: u32) -> anyhow::Result<f64> {
 
 /// Memory in MB that would be free if this process were not there: its own, and its share of the pages that it has in common
 /// with others, as those of a program that runs several times.
+#[cfg(feature = "full-stack")]
 pub fn share_of(pid: u32) -> anyhow::Result<f64> {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     kib(&rollup, "Pss:")
