@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -24,11 +25,22 @@ pub fn schoolyard(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Comm
     command
 }
 
-/// An address where nobody listens at the moment, for a process that is known by it before it listens.
+/// An address where nobody listens at the moment, for a process that is known by it before it listens. Its port is below those
+/// that the system gives to clients, so that nobody has it when the process was killed and comes back, and below those that
+/// tests/real takes.
 pub fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there are ports");
-    listener.local_addr().expect("it has one").to_string()
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    // so that tests of two processes do not try the same ones
+    let first = std::process::id().wrapping_mul(97);
+    (0..PORTS)
+        .map(|_| first.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % PORTS)
+        .map(|port| format!("127.0.0.1:{}", 10_000 + port))
+        .find(|address| TcpListener::bind(address).is_ok())
+        .expect("there are ports")
 }
+
+/// As many as [`free_address`] has to choose from.
+const PORTS: u32 = 10_000;
 
 /// What a command printed and how it ended.
 pub struct Finished {
