@@ -110,6 +110,8 @@ struct World {
     ending: JoinSet<()>,
     /// Whose store is away.
     lost: BTreeSet<usize>,
+    /// Who hears and says nothing.
+    cut: BTreeSet<usize>,
 }
 
 impl World {
@@ -131,6 +133,7 @@ impl World {
             sessions: Vec::new(),
             ending: JoinSet::new(),
             lost: BTreeSet::new(),
+            cut: BTreeSet::new(),
         }
     }
 
@@ -162,14 +165,25 @@ impl World {
                     self.ask(on, n).await;
                 }
             }
-            Step::Settle => while self.ending.join_next().await.is_some() {},
+            Step::Settle => self.settle().await,
             Step::Silence { instance } => self.school.hub.silence(self.instances[instance].id()),
-            Step::Cut { instance } => self.school.hub.cut(self.instances[instance].id()),
-            Step::Mend { instance } => self.school.hub.mend(self.instances[instance].id()),
+            // One that reaches only the store and one that reaches only the place know nothing of one another: the one case
+            // that is left open (docs/decisions.md).
+            Step::Cut { instance } => {
+                if self.lost.is_empty() {
+                    self.cut.insert(instance);
+                    self.school.hub.cut(self.instances[instance].id());
+                }
+            }
+            Step::Mend { instance } => {
+                self.cut.remove(&instance);
+                self.school.hub.mend(self.instances[instance].id());
+            }
             Step::Pause { instance } => self.instances[instance].pause(),
             Step::Resume { instance } => self.instances[instance].resume(),
             Step::Lose { instance } => {
-                if self.lost.insert(instance) {
+                if self.cut.is_empty() && self.lost.insert(instance) {
+                    self.settle().await;
                     self.instances[instance].db.close().await.unwrap();
                 }
             }
@@ -178,6 +192,10 @@ impl World {
             Step::Deliver => self.school.hub.deliver(),
             Step::Pass { millis } => self.school.clock.advance(TimeDelta::milliseconds(millis)),
         }
+    }
+
+    async fn settle(&mut self) {
+        while self.ending.join_next().await.is_some() {}
     }
 
     /// The instance, or another one that reaches the store.
@@ -230,7 +248,7 @@ impl World {
             self.school.hub.mend(instance.id());
             instance.resume();
         }
-        while self.ending.join_next().await.is_some() {}
+        self.settle().await;
         for on in 0..INSTANCES {
             if !self.lost.contains(&on) {
                 self.instances[on].believing().await;
