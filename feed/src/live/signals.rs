@@ -48,8 +48,9 @@ pub(crate) async fn worker(
     metrics: Metrics,
 ) -> Result<Worker, BusError> {
     let known = end(&*bus).await?;
-    if known.is_some() {
-        hub.open();
+    match known {
+        Some(_) => hub.open(),
+        None => tracing::warn!("nobody can follow the stream live until the bus is there"),
     }
     let group = format!("{group}-signals");
     let following = async move |stop: CancellationToken| {
@@ -59,8 +60,9 @@ pub(crate) async fn worker(
                 let Some(found) = stop.run_until_cancelled(sought(&*bus)).await else {
                     return Ok(());
                 };
+                let found = found?;
                 hub.open();
-                found?
+                found
             }
         };
         let consumer = Consumer {
@@ -83,7 +85,7 @@ async fn end(bus: &dyn Bus) -> Result<Option<Positions>, BusError> {
     match bus.ends(&[AUTH_SIGNALS.name]).await {
         Ok(ends) => Ok(Some(ends)),
         Err(BusError::Unavailable(error)) => {
-            tracing::warn!(%error, "nobody can follow the stream live until the bus is there");
+            tracing::debug!(%error, "the bus does not say where the signals end");
             Ok(None)
         }
         Err(error) => Err(error),
