@@ -110,8 +110,6 @@ struct World {
     ending: JoinSet<()>,
     /// Whose store is away.
     lost: BTreeSet<usize>,
-    /// Who hears and says nothing.
-    cut: BTreeSet<usize>,
 }
 
 impl World {
@@ -133,7 +131,6 @@ impl World {
             sessions: Vec::new(),
             ending: JoinSet::new(),
             lost: BTreeSet::new(),
-            cut: BTreeSet::new(),
         }
     }
 
@@ -171,18 +168,14 @@ impl World {
             // that is left open (docs/decisions.md).
             Step::Cut { instance } => {
                 if self.lost.is_empty() {
-                    self.cut.insert(instance);
                     self.school.hub.cut(self.instances[instance].id());
                 }
             }
-            Step::Mend { instance } => {
-                self.cut.remove(&instance);
-                self.school.hub.mend(self.instances[instance].id());
-            }
+            Step::Mend { instance } => self.school.hub.mend(self.instances[instance].id()),
             Step::Pause { instance } => self.instances[instance].pause(),
             Step::Resume { instance } => self.instances[instance].resume(),
             Step::Lose { instance } => {
-                if self.cut.is_empty() && self.lost.insert(instance) {
+                if !self.school.hub.is_cut() && self.lost.insert(instance) {
                     self.settle().await;
                     self.instances[instance].db.close().await.unwrap();
                 }

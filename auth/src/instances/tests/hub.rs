@@ -59,6 +59,11 @@ impl Hub {
         }
     }
 
+    /// Whether anybody cannot be reached, and knows it.
+    pub fn is_cut(&self) -> bool {
+        !self.0.lock().cut.is_empty()
+    }
+
     /// It is reached as all others.
     pub fn mend(&self, instance: Uuid) {
         let mut state = self.0.lock();

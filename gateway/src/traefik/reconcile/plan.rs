@@ -160,7 +160,7 @@ impl Batches {
         let (rules, rest): (Vec<&str>, Vec<&str>) =
             keys.partition(|key| is_rule(Kind::Router, key));
         let along = &rules[..rules.len().min(MOST_OPERATIONS / 2)];
-        if rest.len() + rules.len() > MOST_OPERATIONS || rest.is_empty() {
+        if rest.is_empty() || rules.len() > along.len() {
             for some in rules.chunks(MOST_OPERATIONS) {
                 self.add(some.iter().copied().map(delete).collect());
             }
