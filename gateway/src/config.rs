@@ -35,8 +35,6 @@ pub struct Config {
     pub docs: DocsAccess,
     /// Traefik's entry point `internal`, as Traefik itself reaches it.
     pub traefik_internal: String,
-    /// Where forward-auth asks, if not there; empty: there.
-    pub forward_auth: String,
     /// How many proxies stand before Traefik.
     #[serde(deserialize_with = "few")]
     pub proxies_before_traefik: u32,

@@ -18,6 +18,11 @@ pub fn too_large() -> Problem {
     Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
+/// Something went wrong, and who was asked says nothing of it.
+pub fn failed() -> Problem {
+    Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 /// A service is away.
 pub fn unavailable(service: &str) -> Problem {
     Problem::unavailable(

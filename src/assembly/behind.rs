@@ -11,6 +11,7 @@ use kit::SystemClock;
 use kit::peer::Peer;
 use kit::service::Service;
 use kit::token::KeyRing;
+use secrecy::ExposeSecret as _;
 
 use super::{Parts, upstreams};
 use crate::settings::Target;
@@ -48,9 +49,9 @@ impl Parts {
         Ok(Some((behind.service, behind.pages)))
     }
 
-    /// Auth's own authority, where forward-auth asks auth itself.
+    /// Auth's own authority, where this process may ask for it.
     fn internal_ca(&self) -> anyhow::Result<Option<Arc<dyn InternalCa>>> {
-        if self.plan.gateway.forward_auth.is_empty() {
+        if self.plan.peers.credential.expose_secret().is_empty() {
             return Ok(None);
         }
         let auth = self.registry.pool("auth", &self.plan.peers.auth)?;

@@ -21,7 +21,7 @@ use backends::consumer::Progress;
 use backends::db::DbOptions;
 use backends::dead_letters::DeadLetters;
 use contracts::clients::{HttpIdentity, HttpPosts};
-use contracts::{Identity, Posts, RolesOnly, Roster, Verifier};
+use contracts::{Identity, Posts, RolesOnly, Roster, TlsDoor, Verifier};
 use kit::metrics::Metrics;
 use kit::peer::{FetchedTokens, Peer, Pool};
 use kit::routes::Direct;
@@ -188,9 +188,14 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
         pages = Some(own);
     }
     if parts.plan.target != Target::All {
+        let (config, listen) = (&parts.plan.consul, parts.plan.server.listen);
+        let doors = tls.as_ref().map(|(address, _)| address.told());
         parts
             .registry
-            .join(&mut services, &parts.plan.consul, parts.plan.server.listen)?;
+            .join(&mut services, config, listen, |service| {
+                let door = doors.as_ref().filter(|_| service == "auth");
+                door.map(TlsDoor::meta).unwrap_or_default()
+            })?;
     }
     workers.extend(parts.registry.workers());
     let (name, app): (_, App) = if parts.plan.target.runs("gateway") && pages.is_none() {

@@ -136,9 +136,6 @@ impl Plan {
                 ));
             }
         }
-        if runs("gateway") && !self.gateway.forward_auth.is_empty() {
-            self.check_forward_auth(found)?;
-        }
         if runs("gateway") {
             let Peers {
                 auth,
@@ -157,23 +154,6 @@ impl Plan {
                     peer(service, url, "the gateway forwards to it")?;
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// Whoever tells Traefik to ask auth itself tells it by what to know auth.
-    fn check_forward_auth(&self, behind_traefik: bool) -> Result<(), SettingsError> {
-        if !behind_traefik {
-            return Err(SettingsError::unfit(
-                "gateway.forward_auth",
-                "it is for a gateway behind Traefik; set SCHOOLYARD_CONSUL__ADDRESS, or leave it empty",
-            ));
-        }
-        if self.peers.credential.expose_secret().is_empty() {
-            return Err(SettingsError::unfit(
-                "peers.credential",
-                "the gateway reads auth's certificate authority with it, for gateway.forward_auth; set SCHOOLYARD_PEERS__CREDENTIAL, and gateway:<the same> in SCHOOLYARD_AUTH__SERVICE_CREDENTIALS for auth",
-            ));
         }
         Ok(())
     }

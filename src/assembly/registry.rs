@@ -1,11 +1,12 @@
 //! This process among the others: where they are, and that it is here.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use kit::SharedClock;
-use kit::consul::{Config, Consul, Membership};
+use kit::consul::{Config, Consul, Membership, Own};
 use kit::peer::Pool;
 use kit::service::{Service, Worker};
 
@@ -43,17 +44,25 @@ impl Registry {
         Ok(membership.discover(service))
     }
 
-    /// Makes the services of this process known, where there is a Consul.
+    /// Makes the services of this process known, where there is a Consul, each with what `meta` says of it.
     pub(super) fn join(
         &self,
         services: &mut [Service],
         config: &Config,
         listen: SocketAddr,
+        meta: impl Fn(&str) -> BTreeMap<String, String>,
     ) -> anyhow::Result<()> {
         if let Some((agent, membership)) = &self.consul {
             let own = config.own(agent, listen)?;
             for service in services {
-                membership.join(service, own.clone());
+                let meta = meta(service.name);
+                membership.join(
+                    service,
+                    Own {
+                        meta,
+                        ..own.clone()
+                    },
+                );
             }
         }
         Ok(())

@@ -89,8 +89,11 @@ pub const GROUPS: &[Group] = &[
         names: &[("SY_SECRET_KEY", Secret)],
     },
     Group {
-        says: "What the feed proves itself to auth with.",
-        names: &[("SY_CREDENTIAL_FEED", Secret)],
+        says: "What the feed and the gateway prove themselves to auth with.",
+        names: &[
+            ("SY_CREDENTIAL_FEED", Secret),
+            ("SY_CREDENTIAL_GATEWAY", Secret),
+        ],
     },
     Group {
         says: "Passwords of the servers inside. Those of services may be changed at any time, with a restart of all; those of\n\

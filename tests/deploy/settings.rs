@@ -121,12 +121,14 @@ fn a_credential_that_a_service_shows_is_one_that_auth_knows() {
         .find(|(name, _)| name == "SCHOOLYARD_AUTH__SERVICE_CREDENTIALS")
         .unwrap()
         .1;
-    let shown = environment_of(&file, "feed")
-        .into_iter()
-        .find(|(name, _)| name == "SCHOOLYARD_PEERS__CREDENTIAL")
-        .unwrap()
-        .1;
-    assert_eq!(known, format!("feed:{shown}"));
+    let shown = ["feed", "gateway"].map(|service| {
+        let told = environment_of(&file, service);
+        let own = told
+            .into_iter()
+            .find(|(name, _)| name == "SCHOOLYARD_PEERS__CREDENTIAL");
+        format!("{service}:{}", own.unwrap().1)
+    });
+    assert_eq!(known, shown.join(","));
 }
 
 /// Who a server is told of with which password: the line of an inline config that says both.

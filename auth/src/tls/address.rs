@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::Router;
+use contracts::TlsDoor;
 use kit::{
     SharedClock,
     routes::RouteError,
@@ -18,17 +19,25 @@ use crate::{routes, state::Auth};
 pub struct TlsAddress {
     /// Where to listen (`auth.tls_listen`).
     pub listen: SocketAddr,
+    told: TlsDoor,
     tls: Tls,
     router: Router,
 }
 
 impl TlsAddress {
-    pub(crate) fn new(listen: SocketAddr, tls: Tls, router: Router) -> Self {
+    pub(crate) fn new(listen: SocketAddr, told: TlsDoor, tls: Tls, router: Router) -> Self {
         Self {
             listen,
+            told,
             tls,
             router,
         }
+    }
+
+    /// What the catalog is to say of it.
+    #[must_use]
+    pub fn told(&self) -> TlsDoor {
+        self.told.clone()
     }
 
     /// Opens it at a listener, with the edge of the server it belongs to.

@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use contracts::{CaBundle, InternalCa};
 use kit::clock::SharedClock;
 use kit::token::KeyRing;
+use parking_lot::Mutex;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519,
@@ -39,19 +40,21 @@ const PERIOD: i64 = 30 * DAY;
 const SINCE: i64 = 1_577_836_800;
 const UNTIL: i64 = SINCE + 36_525 * DAY;
 
-/// The authority of the entry point `internal`, and auth's own where forward-auth asks auth itself.
+/// The authority of the entry point `internal`, and auth's own where that is known.
 pub struct EntryAuthority {
     /// One for each key that signs tokens or did so until lately: the first issues, all are believed, so that what Traefik
     /// knows lives through a change of the key.
     roots: Vec<Prk>,
     host: String,
     auth: Option<Arc<dyn InternalCa>>,
+    /// What auth told last.
+    told: Mutex<Option<CaBundle>>,
     clock: SharedClock,
 }
 
 impl EntryAuthority {
-    /// Makes certificates for the host of `gateway.traefik_internal`. With `auth`, forward-auth believes the certificates that
-    /// it tells (`gateway.forward_auth`).
+    /// Makes certificates for the host of `gateway.traefik_internal`. With `auth`, forward-auth also believes the certificates
+    /// that it tells, so that its connections can be handed on to auth.
     ///
     /// # Errors
     /// An address that is none.
@@ -68,6 +71,7 @@ impl EntryAuthority {
             roots: derived.iter().map(|key| salt.extract(key)).collect(),
             host: address.host(),
             auth,
+            told: Mutex::default(),
             clock,
         })
     }
@@ -154,14 +158,25 @@ impl Authority for EntryAuthority {
         let Some(auth) = &self.auth else {
             return Ok(own);
         };
-        let bundle = auth.certificates().await.map_err(|problem| {
-            anyhow::anyhow!(
-                "gateway.forward_auth: {}: {}",
-                problem.code(),
-                problem.detail()
-            )
-        })?;
-        Ok(own.asking(bundle.pem())?)
+        match auth.certificates().await {
+            Ok(bundle) => *self.told.lock() = Some(bundle),
+            // Without them forward-auth asks at the entry point, where auth's instances stand as well.
+            Err(problem) => tracing::debug!(
+                target: "traefik",
+                code = problem.code(),
+                detail = problem.detail(),
+                "auth's certificate authority is as it was"
+            ),
+        }
+        let told = self.told.lock();
+        Ok(match &*told {
+            Some(bundle) => own.and_of_auth(bundle.pem())?,
+            None => own,
+        })
+    }
+
+    fn is_whole(&self) -> bool {
+        self.auth.is_none() || self.told.lock().is_some()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The full stack's way in: Traefik, told by keys in Consul what to route.
 
+mod doors;
 mod entry;
 mod model;
 mod reconcile;
@@ -11,7 +12,7 @@ mod trust;
 
 pub use entry::EntryAuthority;
 pub use model::Unwritable;
-pub use reconcile::{Reconciler, State, View};
+pub use reconcile::{Reconciler, Sources, State, View};
 pub use render::{Routing, Settings};
 pub use serve::{Behind, BehindDeps, behind_traefik, hardened};
 pub use trust::{Authority, Trust};

@@ -29,15 +29,21 @@ impl Trust {
         })
     }
 
-    /// Forward-auth does not ask at that entry point, and believes this authority (PEM).
+    /// Forward-auth believes this authority (PEM) as well: auth's own, whose connections that entry point may hand on.
     ///
     /// # Errors
     /// What is no PEM.
-    pub fn asking(self, authority: &str) -> Result<Self, Unwritable> {
+    pub fn and_of_auth(self, authority: &str) -> Result<Self, Unwritable> {
+        let both = format!("{}{authority}", self.authority.as_str());
         Ok(Self {
-            asked: Pem::new(authority)?,
+            asked: Pem::new(&both)?,
             ..self
         })
+    }
+
+    /// Whether forward-auth believes auth itself.
+    pub(super) fn knows_auth(&self) -> bool {
+        self.asked != self.authority
     }
 
     /// The entry point shows this certificate, for the host of `gateway.traefik_internal`, with its private key (PEM).
@@ -88,4 +94,9 @@ pub trait Authority: Send + Sync + Debug {
     /// # Errors
     /// When it cannot be found out. The text names the setting to look at; what was known before is believed on.
     async fn trust(&self) -> anyhow::Result<Trust>;
+
+    /// Whether the last answer was all that there is to know. If not, it is asked for again soon.
+    fn is_whole(&self) -> bool {
+        true
+    }
 }

@@ -1,5 +1,6 @@
 //! Who answers where.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub struct Registration {
     pub port: u16,
     /// Tags. Everybody reads them.
     pub tags: Vec<String>,
+    /// What else there is to know of it, by names of letters, digits, `-` and `_`. Everybody reads it.
+    pub meta: BTreeMap<String, String>,
     /// How the agent asks whether it lives.
     pub check: HealthCheck,
 }
@@ -86,4 +89,6 @@ pub struct Instance {
     pub address: String,
     /// The port there.
     pub port: u16,
+    /// What else it said of itself.
+    pub meta: BTreeMap<String, String>,
 }

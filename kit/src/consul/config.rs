@@ -1,5 +1,6 @@
 //! The settings `[consul]`.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -86,6 +87,7 @@ impl Config {
                 .unwrap_or(listen.port()),
             instance,
             tags: self.tags.clone(),
+            meta: BTreeMap::new(),
             interval: Duration::from_secs(self.check_interval),
             timeout: Duration::from_secs(self.check_timeout),
             deregister_after: Duration::from_secs(self.deregister_after),

@@ -99,6 +99,8 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn instance(id: &str, port: u16) -> Instance {
@@ -106,6 +108,7 @@ mod tests {
             id: id.to_owned(),
             address: "127.0.0.1".to_owned(),
             port,
+            meta: BTreeMap::new(),
         }
     }
 

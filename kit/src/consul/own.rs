@@ -1,5 +1,6 @@
 //! How an instance makes itself known.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Own {
     pub instance: String,
     /// Tags.
     pub tags: Vec<String>,
+    /// What else there is to know of it.
+    pub meta: BTreeMap<String, String>,
     /// How often the agent asks whether it lives.
     pub interval: Duration,
     /// How long the answer may take.
@@ -91,6 +94,7 @@ impl Own {
             address,
             port: self.port,
             tags: self.tags.clone(),
+            meta: self.meta.clone(),
         })
     }
 }
@@ -170,6 +174,7 @@ mod tests {
             address: "fd00::7".to_owned(),
             port: 80,
             tags: vec!["a".to_owned(), "b=c".to_owned()],
+            meta: BTreeMap::new(),
             check: HealthCheck {
                 url: "http://[fd00::7]:80/health".to_owned(),
                 interval: Duration::from_secs(3),

@@ -1,5 +1,6 @@
 //! What every Consul promises. Each test has keys and services of its own, so that all may run on one server at once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -289,6 +290,7 @@ pub fn registration(service: &str, id: &str, port: u16) -> Registration {
         address: "127.0.0.1".to_owned(),
         port,
         tags: vec!["traefik.enable=true".to_owned()],
+        meta: meta(),
         check: HealthCheck {
             url: format!("http://127.0.0.1:{port}/health"),
             interval: Duration::from_secs(3_600),
@@ -304,7 +306,13 @@ fn instance(id: &str, port: u16) -> Instance {
         id: id.to_owned(),
         address: "127.0.0.1".to_owned(),
         port,
+        meta: meta(),
     }
+}
+
+/// What every instance of these tests says of itself beside.
+fn meta() -> BTreeMap<String, String> {
+    BTreeMap::from([("tls_port".to_owned(), "8443".to_owned())])
 }
 
 /// Waits until the instances that pass are as wished; a real Consul hears of them a moment after its agent.

@@ -1,5 +1,6 @@
 //! A service without meaning, and what a test does with it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub fn own(port: u16) -> Own {
         port,
         instance: "one".to_owned(),
         tags: vec!["traefik.enable=true".to_owned()],
+        meta: BTreeMap::new(),
         interval: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         deregister_after: Duration::from_secs(60),

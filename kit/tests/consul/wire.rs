@@ -4,6 +4,7 @@ use http::Method;
 use kit::consul::{Catalog, Consul, ConsulError, Index, Instance, KeyValue, Operation};
 use secrecy::SecretString;
 use serde_json::json;
+use std::collections::BTreeMap;
 use tokio::net::TcpListener;
 
 use crate::agent::Agent;
@@ -77,7 +78,7 @@ async fn a_question_waits_only_when_it_says_after_what() {
 #[tokio::test]
 async fn an_instance_without_an_address_is_at_its_node() {
     let body = r#"[
-        {"Node": {"Address": "192.0.2.1"}, "Service": {"ID": "b", "Address": "", "Port": 2}, "Checks": []},
+        {"Node": {"Address": "192.0.2.1"}, "Service": {"ID": "b", "Address": "", "Port": 2, "Meta": null}, "Checks": []},
         {"Node": {"Address": "192.0.2.1"}, "Service": {"ID": "a", "Address": "192.0.2.9", "Port": 1}}
     ]"#;
     let agent = Agent::answering(200, &[INDEX], body).await;
@@ -86,6 +87,7 @@ async fn an_instance_without_an_address_is_at_its_node() {
         id: id.to_owned(),
         address: address.to_owned(),
         port,
+        meta: BTreeMap::new(),
     };
     assert_eq!(
         found.instances,

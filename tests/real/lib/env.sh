@@ -3,7 +3,7 @@
 
 at() { echo "127.0.0.1:$(cat "$run/$1/port")"; }
 # Traefik's entry point for itself, where start puts it.
-internal_of_traefik() { echo "https://127.0.0.1:$(($(cat "$run/traefik/port") + 3))"; }
+internal_of_traefik() { echo "https://localhost:$(($(cat "$run/traefik/port") + 3))"; }
 
 # service_env SERVICE: what all of its instances are told.
 service_env() {
@@ -25,7 +25,7 @@ service_env() {
         setting SCHOOLYARD_AUTH__STORE "postgres://auth:$(of postgres.auth)@$(at postgres)/auth"
         # By this several instances, and commands beside them, tell one another what has changed.
         setting SCHOOLYARD_AUTH__REDIS "redis://auth:$(of redis.auth)@$(at redis)/0?prefix=auth:"
-        setting SCHOOLYARD_AUTH__SERVICE_CREDENTIALS "feed:$(of credential.feed)"
+        setting SCHOOLYARD_AUTH__SERVICE_CREDENTIALS "feed:$(of credential.feed),gateway:$(of credential.gateway)"
         ;;
     profile) setting SCHOOLYARD_PROFILE__STORE "postgres://profile:$(of postgres.profile)@$(at postgres)/profile" ;;
     posts) setting SCHOOLYARD_POSTS__STORE "mongodb://$(at mongo)/posts" ;;
@@ -33,12 +33,18 @@ service_env() {
         setting SCHOOLYARD_FEED__STORE "redis://feed:$(of redis.feed)@$(at redis)/0"
         setting SCHOOLYARD_PEERS__CREDENTIAL_FILE "$(secret credential.feed)"
         ;;
-    gateway) setting SCHOOLYARD_GATEWAY__TRAEFIK_INTERNAL "$(internal_of_traefik)" ;;
+    gateway)
+        setting SCHOOLYARD_GATEWAY__TRAEFIK_INTERNAL "$(internal_of_traefik)"
+        setting SCHOOLYARD_PEERS__CREDENTIAL_FILE "$(secret credential.gateway)"
+        ;;
     esac
 }
 
-# instance_env PORT: what is its own.
-instance_env() { setting SCHOOLYARD_SERVER__LISTEN "127.0.0.1:$1"; }
+# instance_env SERVICE PORT TLS_PORT: what is its own.
+instance_env() {
+    setting SCHOOLYARD_SERVER__LISTEN "127.0.0.1:$2"
+    [ "$1" != auth ] || setting SCHOOLYARD_AUTH__TLS_LISTEN "127.0.0.1:$3"
+}
 
 setting() { printf '%s=%q\n' "$1" "$2"; }
 

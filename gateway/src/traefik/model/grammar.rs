@@ -5,7 +5,7 @@ use super::name::Name;
 use super::object::ROOT;
 use super::router::EntryPoint;
 use super::value::Statuses;
-use super::{Address, Item, PathText, Pem, Reference, Rule, Text, Unwritable};
+use super::{Address, Host, Item, PathText, Pem, Reference, Rule, Socket, Text, Unwritable};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ enum Shape {
     Reference,
     EntryPoint,
     Rule,
+    HostSni,
+    Socket,
     Address,
     Path,
     Page,
@@ -125,6 +127,10 @@ const KEYS: &[(&str, Shape)] = &[
         "http/middlewares/*/retry/maxRequestBodyBytes",
         Shape::Number,
     ),
+    (
+        "http/middlewares/*/retry/disableRetryOnNetworkError",
+        Shape::Bool,
+    ),
     ("http/middlewares/*/retry/status/#", Shape::Statuses),
     ("http/middlewares/*/addPrefix/prefix", Shape::Path),
     ("http/middlewares/*/replacePath/path", Shape::Path),
@@ -135,6 +141,14 @@ const KEYS: &[(&str, Shape)] = &[
     ("http/routers/*/priority", Shape::Number),
     ("http/routers/*/service", Shape::Reference),
     ("http/routers/*/rule", Shape::Rule),
+    (
+        "tcp/services/*/loadBalancer/servers/#/address",
+        Shape::Socket,
+    ),
+    ("tcp/routers/*/entryPoints/#", Shape::EntryPoint),
+    ("tcp/routers/*/service", Shape::Name),
+    ("tcp/routers/*/tls/passthrough", Shape::Bool),
+    ("tcp/routers/*/rule", Shape::HostSni),
 ];
 
 /// Whether Traefik takes this value under this key.
@@ -228,6 +242,16 @@ impl Shape {
                 let back = Rule::parse(value).map_err(no)?;
                 is(back.to_string() == value, "it reads back as another rule")
             }
+            Self::HostSni => {
+                let host = value.strip_prefix("HostSNI(`");
+                let host = host.and_then(|rest| rest.strip_suffix("`)"));
+                let same = |host: &str| Host::new(host).is_ok_and(|read| read.as_str() == host);
+                is(host.is_some_and(same), "it names one host")
+            }
+            Self::Socket => is(
+                Socket::read(value).is_some(),
+                "it is an address with a port",
+            ),
             Self::Address => Address::new(value).map(drop).map_err(no),
             Self::Path => PathText::new(value).map(drop).map_err(no),
             Self::Page => {

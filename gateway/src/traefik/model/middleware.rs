@@ -121,6 +121,8 @@ pub struct Retry {
     pub timeout: Duration,
     /// With these answers as well, where the method may be repeated (RFC 9110 9.2.2).
     pub statuses: Vec<Statuses>,
+    /// When nobody could be reached as well, whatever the method: nothing was sent yet.
+    pub unreached: bool,
     /// For which no body may be larger, in bytes. Traefik takes so much memory for every request, also for one without a body.
     pub largest: u32,
 }
@@ -255,6 +257,9 @@ impl Retry {
         leaves.put("retry/initialInterval", self.interval);
         leaves.put("retry/timeout", self.timeout);
         leaves.put("retry/maxRequestBodyBytes", self.largest);
+        if !self.unreached {
+            leaves.put("retry/disableRetryOnNetworkError", true);
+        }
         let statuses: Vec<_> = self.statuses.iter().map(ToString::to_string).collect();
         leaves.list("retry/status", statuses.iter().map(String::as_str))
     }

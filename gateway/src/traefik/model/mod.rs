@@ -7,6 +7,7 @@ mod middleware;
 mod name;
 mod object;
 mod parse;
+mod passage;
 mod pem;
 mod router;
 mod rule;
@@ -21,6 +22,7 @@ pub use middleware::{
 };
 pub use name::{Name, Reference};
 pub use object::{Dynamic, Guards, Kind, Object, ROOT, id_of};
+pub use passage::{Passage, Socket};
 pub use pem::Pem;
 pub use router::{EntryPoint, Place, Router, Target};
 pub use rule::{Matcher, Rule};

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Certificate, Middleware, Name, Router, Service, Transport, Unwritable, check};
+use super::{
+    Certificate, Middleware, Name, Passage, Router, Service, Transport, Unwritable, check,
+};
 
 /// What all keys begin with: `providers.consul.rootKey` of `traefik/traefik.yml`.
 pub const ROOT: &str = "traefik/";
@@ -19,6 +21,8 @@ pub struct Dynamic {
     pub services: Vec<Service>,
     /// Middlewares.
     pub middlewares: Vec<Middleware>,
+    /// Connections that are handed on.
+    pub passages: Vec<Passage>,
     /// Routers, in the order in which they may come to stand.
     pub routers: Vec<Router>,
 }
@@ -34,17 +38,23 @@ pub enum Kind {
     Middleware,
     /// A certificate.
     Certificate,
+    /// Who gets connections that are handed on.
+    TcpService,
+    /// Which connections are handed on.
+    TcpRouter,
     /// A router.
     Router,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Transport,
         Self::Service,
         Self::Middleware,
         Self::Certificate,
+        Self::TcpService,
+        Self::TcpRouter,
         Self::Router,
     ];
 
@@ -56,6 +66,8 @@ impl Kind {
             Self::Transport => "http/serversTransports",
             Self::Service => "http/services",
             Self::Middleware => "http/middlewares",
+            Self::TcpService => "tcp/services",
+            Self::TcpRouter => "tcp/routers",
             Self::Router => "http/routers",
         }
     }
@@ -131,6 +143,11 @@ impl Dynamic {
             let leaves = certificate.leaves();
             objects.push(object(Kind::Certificate, Certificate::NUMBER, leaves)?);
         }
+        for passage in &self.passages {
+            let name = passage.name.as_str();
+            objects.push(object(Kind::TcpService, name, passage.of_service())?);
+            objects.push(object(Kind::TcpRouter, name, passage.of_router()?)?);
+        }
         for router in &self.routers {
             let leaves = router.leaves()?;
             let mut object = object(Kind::Router, router.name.as_str(), leaves)?;
@@ -182,7 +199,7 @@ pub(super) struct Leaves(Vec<(String, String)>);
 
 impl Leaves {
     /// Keys are sorted as text: the eleventh element would come before the second.
-    const LONGEST_LIST: usize = 10;
+    pub(super) const LONGEST_LIST: usize = 10;
 
     pub(super) fn put(&mut self, leaf: &str, value: impl fmt::Display) {
         self.0.push((leaf.to_owned(), value.to_string()));

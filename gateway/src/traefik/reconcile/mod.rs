@@ -13,14 +13,15 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kit::consul::{ConsulError, Following, KeyValue, Listing};
+use kit::consul::{Catalog, ConsulError, Following, KeyValue, Listing};
 use kit::metrics::Metrics;
 use kit::service::Worker;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::model::{ROOT, Unwritable};
+use super::doors;
+use super::model::{Object, ROOT, Socket, Unwritable};
 use super::render::Routing;
 use super::trust::{Authority, Trust};
 use pace::Pace;
@@ -34,12 +35,22 @@ const SOON: Duration = Duration::from_secs(2);
 /// The longest that is waited for the authority.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Where it is found out what shall stand, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Where the keys stand, with a token that may write `traefik/`.
+    pub keys: Arc<dyn KeyValue>,
+    /// Where auth's instances are.
+    pub catalog: Arc<dyn Catalog>,
+    /// Whom forward-auth believes.
+    pub authority: Arc<dyn Authority>,
+}
+
 /// What keeps the keys.
 #[derive(Debug)]
 pub struct Reconciler {
     routing: Routing,
-    keys: Arc<dyn KeyValue>,
-    authority: Arc<dyn Authority>,
+    from: Sources,
     state: State,
     look: Duration,
 }
@@ -47,16 +58,10 @@ pub struct Reconciler {
 impl Reconciler {
     /// Keeps the keys of this routing.
     #[must_use]
-    pub fn new(
-        routing: Routing,
-        keys: Arc<dyn KeyValue>,
-        authority: Arc<dyn Authority>,
-        metrics: &Metrics,
-    ) -> Self {
+    pub fn new(routing: Routing, from: Sources, metrics: &Metrics) -> Self {
         Self {
             routing,
-            keys,
-            authority,
+            from,
             state: State::new(metrics),
             look: LOOK,
         }
@@ -68,29 +73,35 @@ impl Reconciler {
         self.state.clone()
     }
 
-    /// The work: one task keeps the keys, one asks the authority.
+    /// The work: one task keeps the keys, one asks the authority, and one looks for auth's doors where there may be some.
     #[must_use]
-    pub fn workers(self) -> [Worker; 2] {
+    pub fn workers(self) -> Vec<Worker> {
         let (tell, trust) = watch::channel(None);
-        let (authority, state, look) = (self.authority.clone(), self.state(), self.look);
-        [
-            Worker::new("routes in consul", move |stop| self.keep(trust, stop)),
+        let (open, doors) = watch::channel(None);
+        let host = self.routing.name_of_internal();
+        let (from, state, look) = (self.from.clone(), self.state(), self.look);
+        let wanted = Wanted { trust, doors };
+        let mut workers = vec![
+            Worker::new("routes in consul", move |stop| self.keep(wanted, stop)),
             Worker::new("authority of forward-auth", move |stop| {
-                ask(authority, state, look, tell, stop)
+                ask(from.authority, state, look, tell, stop)
             }),
-        ]
+        ];
+        if let Some(host) = host {
+            workers.push(Worker::new("doors of auth", move |stop| {
+                doors::keep(from.catalog, host, open, stop)
+            }));
+        }
+        workers
     }
 
-    async fn keep(
-        self,
-        mut trust: watch::Receiver<Option<Trust>>,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
+    async fn keep(self, mut wanted: Wanted, stop: CancellationToken) -> anyhow::Result<()> {
         let mut following = Following::default();
         let mut pace = Pace::default();
+        let mut last = Vec::new();
         loop {
             let Some(found) = stop
-                .run_until_cancelled(self.look(&following, &mut trust))
+                .run_until_cancelled(self.look(&following, &mut wanted))
                 .await
             else {
                 return Ok(());
@@ -98,9 +109,17 @@ impl Reconciler {
             let kept = match found {
                 Ok(listing) => {
                     following.answered(listing.index);
-                    let believed = trust.borrow_and_update().clone();
-                    stop.run_until_cancelled(self.correct(&listing, believed, &mut pace))
-                        .await
+                    match self.desired(&listing, &mut wanted) {
+                        Ok(desired) => {
+                            if desired != last {
+                                pace.anew();
+                                last.clone_from(&desired);
+                            }
+                            let correct = self.correct(&listing, &desired, &mut pace);
+                            stop.run_until_cancelled(correct).await
+                        }
+                        Err(error) => Some(Err(error.into())),
+                    }
                 }
                 Err(error) => Some(Err(error)),
             };
@@ -119,33 +138,38 @@ impl Reconciler {
         }
     }
 
-    /// What stands there, as soon as there is a reason to look: a change, another authority, or that it is time again.
-    async fn look(
-        &self,
-        following: &Following,
-        trust: &mut watch::Receiver<Option<Trust>>,
-    ) -> Result<Listing, Trouble> {
+    /// What stands there, as soon as there is a reason to look: a change, something else to be wished, or that it is time again.
+    async fn look(&self, following: &Following, wanted: &mut Wanted) -> Result<Listing, Trouble> {
+        let keys = &self.from.keys;
         if let Some(after) = following.after() {
             tokio::select! {
-                listing = self.keys.list(ROOT, Some(after)) => return Ok(listing?),
+                listing = keys.list(ROOT, Some(after)) => return Ok(listing?),
                 // When nobody asks any more, what is believed stays.
-                Ok(()) = trust.changed() => {}
+                Ok(()) = wanted.trust.changed() => {}
+                Ok(()) = wanted.doors.changed() => {}
                 () = sleep(self.look) => {}
             }
         }
-        Ok(self.keys.list(ROOT, None).await?)
+        Ok(keys.list(ROOT, None).await?)
+    }
+
+    /// What shall stand there. What is not known yet is as it stands.
+    fn desired(&self, listing: &Listing, wanted: &mut Wanted) -> Result<Vec<Object>, Unwritable> {
+        let believed = wanted.trust.borrow_and_update().clone();
+        let believed = believed.or_else(|| Trust::standing(&listing.pairs));
+        let open = wanted.doors.borrow_and_update().clone();
+        let open = open.unwrap_or_else(|| doors::standing(&listing.pairs));
+        self.routing.objects(believed.as_ref(), &open)
     }
 
     /// Does one transaction of what is to be done: what was changed meanwhile is seen before the next one.
     async fn correct(
         &self,
         listing: &Listing,
-        believed: Option<Trust>,
+        desired: &[Object],
         pace: &mut Pace,
     ) -> Result<(), Trouble> {
-        let believed = believed.or_else(|| Trust::standing(&listing.pairs));
-        let desired = self.routing.objects(believed.as_ref())?;
-        let plan = plan(&desired, &listing.pairs);
+        let plan = plan(desired, &listing.pairs);
         self.state.foreign(plan.foreign);
         let Some(first) = plan.transactions.first() else {
             pace.settled(Instant::now());
@@ -164,11 +188,18 @@ impl Reconciler {
                 "the routes in consul are not as they shall be and are written"
             );
         }
-        self.keys.apply(first).await?;
+        self.from.keys.apply(first).await?;
         pace.wrote();
         self.state.wrote();
         Ok(())
     }
+}
+
+/// What is to be believed and who can be asked, as it is found out. None: not yet.
+#[derive(Debug)]
+struct Wanted {
+    trust: watch::Receiver<Option<Trust>>,
+    doors: watch::Receiver<Option<Vec<Socket>>>,
 }
 
 /// Why keys are not kept.
@@ -197,7 +228,8 @@ async fn ask(
         let answer = answer
             .unwrap_or_else(|_| Err(anyhow::anyhow!("the authority does not answer in time")));
         state.authority(answer.as_ref().err());
-        let pause = if answer.is_ok() { look } else { look.min(SOON) };
+        let known = answer.is_ok() && authority.is_whole();
+        let pause = if known { look } else { look.min(SOON) };
         if let Ok(trust) = answer {
             tell.send_if_modified(|known| {
                 let other = known.as_ref() != Some(&trust);

@@ -40,6 +40,11 @@ impl Pace {
         (last + pause.min(LONGEST)).saturating_duration_since(now)
     }
 
+    /// What shall be is something else than before: nobody has changed what was corrected.
+    pub fn anew(&mut self) {
+        self.last = None;
+    }
+
     /// A part of a correction was written.
     pub fn wrote(&mut self) {
         self.under_way = true;
@@ -94,6 +99,24 @@ mod tests {
         pace.wrote();
         pace.settled(later);
         assert_eq!(pace.before(later), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_correction_towards_something_else_is_the_first_again() {
+        let (mut pace, now) = (Pace::default(), Instant::now());
+        for _ in 0..9 {
+            pace.wrote();
+            pace.settled(now);
+        }
+        assert!(pace.before(now) > FIRST);
+        pace.anew();
+        assert_eq!(pace.before(now), Duration::ZERO);
+        pace.wrote();
+        pace.settled(now);
+        assert_eq!(pace.before(now), Duration::ZERO);
+        pace.wrote();
+        pace.settled(now);
+        assert_eq!(pace.before(now), FIRST);
     }
 
     #[test]

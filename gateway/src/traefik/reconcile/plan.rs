@@ -24,7 +24,7 @@ type Standing<'a> = BTreeMap<&'a str, &'a [u8]>;
 /// 1. routers that shall be no more stop taking requests, and so do those that lost a guard. Where something that stands is
 ///    broken, all do that are not as they shall be: what is mended could bring one back to life. Broken guards are
 ///    mended along with that,
-/// 2. transports, services, middlewares and the certificate come, or change, each in one transaction,
+/// 2. transports, services, middlewares, the certificate and what is handed on come, or change, each in one transaction,
 /// 3. routers come, or change, in the order in which they are given: each with all its keys in one transaction, the rule
 ///    last, also where most of them are right already, because others write as well,
 /// 4. what no router needs any more goes.
@@ -91,7 +91,11 @@ fn sort(actual: &[Pair]) -> (BTreeMap<(Kind, String), Standing<'_>>, Vec<String>
 
 /// Whether something that routers need stands otherwise than it shall, or does not stand and is spoken of.
 fn is_broken(object: &Object, standing: &BTreeMap<(Kind, String), Standing<'_>>) -> bool {
-    if matches!(object.kind, Kind::Router | Kind::Certificate) {
+    // Nor do routers need what is handed on beside them.
+    if matches!(
+        object.kind,
+        Kind::Router | Kind::Certificate | Kind::TcpService | Kind::TcpRouter
+    ) {
         return false;
     }
     match standing.get(&object.id()) {

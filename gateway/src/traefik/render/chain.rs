@@ -29,6 +29,8 @@ const ATTEMPTS: u32 = 20;
 /// Almost every request fits, and Traefik's own 2 MiB, taken anew for each request, cost more than all else on its way: without
 /// them it does 2.7 times as many.
 const LARGEST_REPEATED: u32 = 16 * 1024;
+/// What may be repeated hardly ever has a body.
+const LARGEST_ASKED_AGAIN: u32 = 1024;
 /// A refusal of auth is a problem of some hundred bytes.
 const LARGEST_REFUSAL: u32 = 16 * 1024;
 
@@ -69,6 +71,11 @@ pub(super) fn breaker() -> Name {
     Name::fixed("breaker")
 }
 
+/// Who is calling is asked again when nobody answered.
+fn ask_again() -> Name {
+    Name::fixed("ask-again")
+}
+
 /// Another instance is asked when one cannot be reached.
 pub(super) fn retry() -> Name {
     Name::fixed("retry")
@@ -103,8 +110,8 @@ pub(super) fn of_root(counts: bool) -> Vec<Name> {
 pub(super) fn of_class(class: &Class) -> Result<Vec<Name>, Unwritable> {
     let mut names = Vec::new();
     match class.access {
-        Access::Authenticated | Access::Internal => names.push(auth()),
-        Access::Optional => names.push(auth_optional()),
+        Access::Authenticated | Access::Internal => names.extend([ask_again(), auth()]),
+        Access::Optional => names.extend([ask_again(), auth_optional()]),
         Access::Public => {}
     }
     if let Some(largest) = class.body {
@@ -152,7 +159,23 @@ pub(super) fn all(
                 timeout: Duration::millis(5_000),
                 // Traefik's own, when an instance ends while it answers. No service of ours says it.
                 statuses: vec![Statuses::new(502, 502)?],
+                unreached: true,
                 largest: LARGEST_REPEATED,
+            }),
+        ),
+        (
+            ask_again(),
+            MiddlewareKind::Retry(Retry {
+                // For as long as it takes until an instance that died is out: it is noticed at once, and Traefik takes a change
+                // within 200 ms.
+                attempts: 20,
+                interval: Duration::millis(30),
+                timeout: Duration::millis(1_500),
+                // Forward-auth's own, when the connection to auth ends under it. It stands before the service, and so a service's
+                // 500 is asked for again, too, where the method allows it.
+                statuses: vec![Statuses::new(500, 500)?],
+                unreached: false,
+                largest: LARGEST_ASKED_AGAIN,
             }),
         ),
         (
@@ -213,6 +236,8 @@ fn instead_of_traefiks() -> Result<MiddlewareKind, Unwritable> {
     Ok(MiddlewareKind::Errors(Errors {
         statuses: vec![
             Statuses::new(413, 413)?,
+            // Forward-auth's own has no body.
+            Statuses::new(500, 500)?,
             Statuses::new(502, 502)?,
             Statuses::new(504, 504)?,
         ],
@@ -239,7 +264,7 @@ fn forward_auth(
     trust: &Trust,
     query: Option<&'static str>,
 ) -> Result<MiddlewareKind, Unwritable> {
-    let asked = settings.auth.as_ref().unwrap_or(&settings.internal);
+    let asked = &settings.internal;
     Ok(MiddlewareKind::ForwardAuth(ForwardAuth {
         address: asked.at(&PathText::new(VALIDATE)?, query),
         authority: asked.is_tls().then(|| trust.asked.clone()),

@@ -18,7 +18,7 @@ pub(super) mod tests;
 
 use kit::routes::{Access, RouteInfo};
 
-use super::model::{Address, Dynamic, Object, Unwritable};
+use super::model::{Address, Dynamic, EntryPoint, Host, Name, Object, Passage, Socket, Unwritable};
 use super::trust::Trust;
 use classes::Routes;
 
@@ -50,8 +50,6 @@ pub struct Settings {
     pub proxies: u32,
     /// Traefik's entry point `internal`, as Traefik itself reaches it.
     pub internal: Address,
-    /// Where forward-auth asks, if not there.
-    pub auth: Option<Address>,
     /// The most bytes of a body where its route says nothing else.
     pub body_limit: usize,
 }
@@ -73,31 +71,65 @@ impl Routing {
         let routing = Self { settings, classes };
         // Whatever is wrong with the table or the settings is found at the start, and not when it is to be written.
         let all: Vec<&Routes> = routing.classes.iter().collect();
-        routing.dynamic(&all, None)?.objects()?;
+        routing.dynamic(&all, None, &[])?.objects()?;
         Ok(routing)
     }
 
+    /// The name by which forward-auth asks, if it is one: TLS says no address, and what is handed on is told by its name.
+    #[must_use]
+    pub fn name_of_internal(&self) -> Option<Host> {
+        let internal = &self.settings.internal;
+        let host = internal.host();
+        let named = internal.is_tls() && host.parse::<std::net::IpAddr>().is_err();
+        Host::new(&host).ok().filter(|_| named)
+    }
+
     /// Everything that is to stand in Consul. Without `trust` Traefik cannot ask who is calling: only public routes get
-    /// routers then, and the others answer 503.
+    /// routers then, and the others answer 503. Auth's `doors` get forward-auth's connections, if it believes them.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn objects(&self, trust: Option<&Trust>) -> Result<Vec<Object>, Unwritable> {
+    pub fn objects(
+        &self,
+        trust: Option<&Trust>,
+        doors: &[Socket],
+    ) -> Result<Vec<Object>, Unwritable> {
         let asked = |access: Access| access == Access::Public || trust.is_some();
         let classes = self.classes.iter();
         let classes: Vec<&Routes> = classes
             .filter(|routes| asked(routes.class.access))
             .collect();
-        self.dynamic(&classes, trust)?.objects()
+        self.dynamic(&classes, trust, doors)?.objects()
     }
 
-    fn dynamic(&self, classes: &[&Routes], trust: Option<&Trust>) -> Result<Dynamic, Unwritable> {
+    fn dynamic(
+        &self,
+        classes: &[&Routes],
+        trust: Option<&Trust>,
+        doors: &[Socket],
+    ) -> Result<Dynamic, Unwritable> {
+        let believed = trust.is_some_and(Trust::knows_auth) && !doors.is_empty();
+        let passage = self.name_of_internal().filter(|_| believed);
         Ok(Dynamic {
+            passages: passage
+                .map(|host| to_auth(host, doors))
+                .into_iter()
+                .collect(),
             certificate: trust.and_then(|trust| trust.certificate.clone()),
             transports: services::transports(trust),
             services: services::all(&self.settings, classes, trust)?,
             middlewares: chain::all(&self.settings, classes, trust)?,
             routers: routers::all(&self.settings, classes)?,
         })
+    }
+}
+
+/// Forward-auth's connections, which auth's own TLS addresses get.
+fn to_auth(host: Host, doors: &[Socket]) -> Passage {
+    Passage {
+        name: Name::fixed("doors-of-auth"),
+        at: EntryPoint::Internal,
+        host,
+        servers: doors.to_vec(),
     }
 }

@@ -21,8 +21,7 @@ pub(in crate::traefik) fn settings() -> Settings {
         rate_burst: 200,
         in_flight: 1_000,
         proxies: 0,
-        internal: Address::new("https://127.0.0.1:8003").unwrap(),
-        auth: None,
+        internal: Address::new("https://localhost:8003").unwrap(),
         body_limit: 1024 * 1024,
     }
 }
@@ -30,9 +29,14 @@ pub(in crate::traefik) fn settings() -> Settings {
 pub(in crate::traefik) fn trust() -> Trust {
     let pem = |kind: &str| format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----");
     let trust = Trust::new(&pem("CERTIFICATE")).unwrap();
-    trust
-        .showing(&pem("CERTIFICATE"), &pem("PRIVATE KEY"))
-        .unwrap()
+    let trust = trust.showing(&pem("CERTIFICATE"), &pem("PRIVATE KEY"));
+    trust.unwrap().and_of_auth(&pem("CERTIFICATE")).unwrap()
+}
+
+/// So many doors of auth.
+pub(in crate::traefik) fn doors(count: usize) -> Vec<Socket> {
+    let doors = (1..=count).map(|n| Socket::new(&format!("192.0.2.{n}"), 8443));
+    doors.collect::<Result<_, _>>().unwrap()
 }
 
 const SERVICES: [&str; 3] = ["auth", "posts", "feed"];
@@ -82,8 +86,12 @@ fn expected(
             match route.access {
                 Access::Internal => unreachable!("it is in no table"),
                 Access::Public => {}
-                Access::Optional => middlewares.push("sy-auth-optional".to_owned()),
-                Access::Authenticated => middlewares.push("sy-auth".to_owned()),
+                Access::Optional => {
+                    middlewares.extend(["sy-ask-again", "sy-auth-optional"].map(str::to_owned));
+                }
+                Access::Authenticated => {
+                    middlewares.extend(["sy-ask-again", "sy-auth"].map(str::to_owned));
+                }
             }
             let reads = !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS");
             if reads {
@@ -213,7 +221,7 @@ proptest! {
         prop_assume!(table.is_some());
         let table = table.unwrap();
         let routing = Routing::new(settings(), &infos).unwrap();
-        let sim = read(&routing.objects(trusted.then(trust).as_ref()).unwrap());
+        let sim = read(&routing.objects(trusted.then(trust).as_ref(), &[]).unwrap());
         let alive: BTreeSet<&str> = alive.into_iter().collect();
         let live = sim.with(&alive);
         for request in requests {
@@ -231,7 +239,7 @@ proptest! {
     #[test]
     fn whatever_the_table_every_value_is_one_that_traefik_takes(infos in routes(), trusted: bool) {
         let routing = Routing::new(settings(), &infos).unwrap();
-        for object in routing.objects(trusted.then(trust).as_ref()).unwrap() {
+        for object in routing.objects(trusted.then(trust).as_ref(), &[]).unwrap() {
             prop_assert!(object.pairs.len() <= 64, "{:?}", object);
             for (key, value) in &object.pairs {
                 prop_assert!(crate::traefik::model::check(key, value).is_ok(), "{} = {}", key, value);
@@ -247,7 +255,7 @@ proptest! {
         let service: &'static str = Box::leak(service.into_boxed_str());
         let infos = [info(service, Some(Method::GET), &path, Access::Authenticated)];
         if let Ok(routing) = Routing::new(settings(), &infos) {
-            for object in routing.objects(Some(&trust())).unwrap() {
+            for object in routing.objects(Some(&trust()), &[]).unwrap() {
                 for (key, value) in &object.pairs {
                     prop_assert!(crate::traefik::model::check(key, value).is_ok(), "{} = {}", key, value);
                 }

@@ -19,7 +19,7 @@ use kit::routes::{Api, RouteInfo};
 use kit::service::{Service, Worker};
 
 use super::model::Address;
-use super::reconcile::{Reconciler, State};
+use super::reconcile::{Reconciler, Sources, State};
 use super::render::{Routing, Settings};
 use super::trust::Authority;
 use crate::config::Config;
@@ -68,7 +68,7 @@ pub struct Behind {
 /// # Errors
 /// When two services answer the same, or Traefik cannot be told a route or a setting. The message names it.
 pub fn behind_traefik(config: &Config, deps: BehindDeps) -> anyhow::Result<Behind> {
-    let instances = Instances::new(deps.catalog)?;
+    let instances = Instances::new(deps.catalog.clone())?;
     let probes = deps.services.iter().map(|api| {
         let source = Source::Catalog(instances.clone());
         Arc::new(Probe::new(api.service, source, deps.clock.clone()))
@@ -97,7 +97,12 @@ pub fn behind_traefik(config: &Config, deps: BehindDeps) -> anyhow::Result<Behin
     };
     let settings = settings(config, deps.body_limit)?;
     let routing = Routing::new(settings, &table).context("the routes table")?;
-    let reconciler = Reconciler::new(routing, deps.keys, deps.authority, &deps.metrics);
+    let from = Sources {
+        keys: deps.keys,
+        catalog: deps.catalog,
+        authority: deps.authority,
+    };
+    let reconciler = Reconciler::new(routing, from, &deps.metrics);
     let state = reconciler.state();
 
     let mut checks = probe::checks(&probes);
@@ -142,10 +147,6 @@ fn whole_table(services: &[Api], own: &[RouteInfo]) -> Vec<RouteInfo> {
 
 fn settings(config: &Config, body_limit: usize) -> anyhow::Result<Settings> {
     let internal = Address::new(&config.traefik_internal).context("gateway.traefik_internal")?;
-    let auth = match &*config.forward_auth {
-        "" => None,
-        address => Some(Address::new(address).context("gateway.forward_auth")?),
-    };
     Ok(Settings {
         hosts: config.hosts.clone(),
         rate_limit: config.rate_limit.get(),
@@ -153,7 +154,6 @@ fn settings(config: &Config, body_limit: usize) -> anyhow::Result<Settings> {
         in_flight: config.in_flight.get(),
         proxies: config.proxies_before_traefik,
         internal,
-        auth,
         body_limit,
     })
 }

@@ -16,6 +16,7 @@ pub fn router() -> Router {
 async fn answer(Path(which): Path<String>) -> Problem {
     match which.as_str() {
         "413" => problems::too_large(),
+        "500" => problems::failed(),
         "503" => problems::unavailable("the service"),
         AUTH_UNAVAILABLE => problems::auth_unavailable(),
         _ => problems::nothing(),

@@ -1,5 +1,6 @@
 //! `/v1/agent/service` and `/v1/health/service`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +19,7 @@ struct Service<'a> {
     address: &'a str,
     port: u16,
     tags: &'a [String],
+    meta: &'a BTreeMap<String, String>,
     check: Check<'a>,
 }
 
@@ -52,6 +54,8 @@ struct Found {
     id: String,
     address: String,
     port: u16,
+    /// Consul says `null` for none.
+    meta: Option<BTreeMap<String, String>>,
 }
 
 /// A duration as Go reads it.
@@ -69,6 +73,7 @@ impl Catalog for Consul {
             address: &registration.address,
             port: registration.port,
             tags: &registration.tags,
+            meta: &registration.meta,
             check: Check {
                 http: &check.url,
                 interval: go(check.interval),
@@ -134,5 +139,6 @@ fn instance(entry: Entry) -> Instance {
         id: service.id,
         address,
         port: service.port,
+        meta: service.meta.unwrap_or_default(),
     }
 }

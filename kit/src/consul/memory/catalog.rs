@@ -50,6 +50,7 @@ impl Services {
                 id: instance.id.clone(),
                 address: instance.address.clone(),
                 port: instance.port,
+                meta: instance.meta.clone(),
             });
         let index = self.changed.get(service).copied().unwrap_or(1);
         (index, passing.collect())

@@ -59,13 +59,16 @@ impl Wanted {
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
-    let possible = |infos: Vec<RouteInfo>| {
+    let possible = |(infos, doors): (Vec<RouteInfo>, usize)| {
         render::tests::table_of(&infos)?;
         let routing = Routing::new(render::tests::settings(), &infos).unwrap();
-        let objects = routing.objects(Some(&render::tests::trust())).unwrap();
+        let doors = render::tests::doors(doors);
+        let objects = routing
+            .objects(Some(&render::tests::trust()), &doors)
+            .unwrap();
         Some(Wanted { infos, objects })
     };
-    render::tests::routes().prop_filter_map("a table that can be", possible)
+    (render::tests::routes(), 0..3usize).prop_filter_map("a table that can be", possible)
 }
 
 /// Keys as they may be found: those of a table, or some of them, with what others have written in between.
@@ -77,6 +80,7 @@ fn found(wanted: &[Wanted]) -> impl Strategy<Value = Keys> + use<> {
         ("traefik/http/routers/sy-gone/service", "sy-to-posts"),
         ("traefik/http/routers/sy-gone/priority", "99"),
         ("traefik/http/services/sy-nobody/middlewares/0", "sy-rate"),
+        ("traefik/tcp/routers/sy-gone/rule", "HostSNI(`localhost`)"),
         ("traefik/http/middlewares/sy-auth/retry/attempts", "2"),
         (
             "traefik/http/middlewares/sy-headers/headers/customResponseHeaders/Server",
@@ -305,7 +309,9 @@ fn both(
 #[test]
 fn an_object_with_more_keys_than_a_transaction_takes_is_cleaned_before_it_stands_again() {
     let routing = Routing::new(render::tests::settings(), &[]).unwrap();
-    let desired = routing.objects(Some(&render::tests::trust())).unwrap();
+    let desired = routing
+        .objects(Some(&render::tests::trust()), &render::tests::doors(2))
+        .unwrap();
     let mut keys = of(&desired);
     for number in 0..200 {
         keys.insert(
@@ -331,7 +337,9 @@ fn an_object_with_more_keys_than_a_transaction_takes_is_cleaned_before_it_stands
 #[test]
 fn keys_that_traefik_takes_for_ours_are_ours_however_they_are_spelled() {
     let routing = Routing::new(render::tests::settings(), &[]).unwrap();
-    let desired = routing.objects(Some(&render::tests::trust())).unwrap();
+    let desired = routing
+        .objects(Some(&render::tests::trust()), &render::tests::doors(2))
+        .unwrap();
     let mut keys = of(&desired);
     for key in [
         "traefik/HTTP/Routers/SY-WEB/Rule",
@@ -373,7 +381,9 @@ fn a_router_that_has_lost_its_guard_is_not_brought_back_by_mending_what_it_needs
         info("feed", Some(Method::GET), "/api/feed", Access::Public),
     ];
     let routing = Routing::new(render::tests::settings(), &infos).unwrap();
-    let objects = routing.objects(Some(&render::tests::trust())).unwrap();
+    let objects = routing
+        .objects(Some(&render::tests::trust()), &render::tests::doors(2))
+        .unwrap();
     let mut keys = of(&objects);
     // So much is broken that it is mended before the router's turn comes.
     for object in &objects {
@@ -386,7 +396,7 @@ fn a_router_that_has_lost_its_guard_is_not_brought_back_by_mending_what_it_needs
             keys.remove(key);
         }
     }
-    let guard = "traefik/http/routers/sy-posts-authenticated-body-1048576/middlewares/0";
+    let guard = "traefik/http/routers/sy-posts-authenticated-body-1048576/middlewares/1";
     assert_eq!(keys.remove(guard).as_deref(), Some("sy-auth"));
     let wanted = Wanted { infos, objects };
     let protected = protected(&[&wanted]);

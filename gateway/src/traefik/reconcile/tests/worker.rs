@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Reconciler, State, View};
+use super::super::{Reconciler, Sources, State, View};
 use super::steps::{Keys, of};
 use crate::traefik::model::ROOT;
 use crate::traefik::render::tests::{info, settings, trust};
@@ -55,8 +55,12 @@ impl Work {
 
     fn gateway(&mut self, settings: Settings) -> State {
         let routing = Routing::new(settings, &table()).unwrap();
-        let keys = Arc::new(self.consul.clone());
-        let mut reconciler = Reconciler::new(routing, keys, self.authority.clone(), &self.metrics);
+        let from = Sources {
+            keys: Arc::new(self.consul.clone()),
+            catalog: Arc::new(self.consul.clone()),
+            authority: self.authority.clone(),
+        };
+        let mut reconciler = Reconciler::new(routing, from, &self.metrics);
         // The looks that nothing asks for are tested by one that is asked for all the time.
         reconciler.look = Duration::from_millis(20);
         let state = reconciler.state();
@@ -104,7 +108,7 @@ fn table() -> Vec<RouteInfo> {
 fn wanted(settings: Settings, trust: Option<&Trust>) -> Keys {
     of(&Routing::new(settings, &table())
         .unwrap()
-        .objects(trust)
+        .objects(trust, &[])
         .unwrap())
 }
 

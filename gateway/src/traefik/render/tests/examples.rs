@@ -3,9 +3,11 @@
 use http::Method;
 use kit::routes::{Access, Rate, RouteInfo};
 
-use super::super::{Address, Routing, VALIDATE};
-use super::{info, read, settings, trust};
+use super::super::{Address, Routing, Settings, VALIDATE};
+use super::{doors, info, read, settings, trust};
+use crate::traefik::model::Socket;
 use crate::traefik::sim::Request;
+use crate::traefik::trust::Trust;
 
 #[test]
 fn the_number_of_routers_is_that_of_the_classes_and_not_of_the_routes() {
@@ -16,7 +18,7 @@ fn the_number_of_routers_is_that_of_the_classes_and_not_of_the_routes() {
         .collect();
     let count = |infos: &[RouteInfo]| {
         let routing = Routing::new(settings(), infos).unwrap();
-        let objects = routing.objects(Some(&trust())).unwrap();
+        let objects = routing.objects(Some(&trust()), &[]).unwrap();
         let routers = objects
             .iter()
             .filter(|object| object.pairs.last().unwrap().0.ends_with("/rule"));
@@ -35,7 +37,7 @@ fn hosts_that_are_not_answered_for_go_to_the_gateway_and_health_is_answered_unde
     };
     let posts = info("posts", Some(Method::GET), "/api/posts", Access::Public);
     let routing = Routing::new(settings, &[health, posts]).unwrap();
-    let sim = read(&routing.objects(None).unwrap());
+    let sim = read(&routing.objects(None, &[]).unwrap());
     let to = |host: &str, path: &str, alive: &[&'static str]| {
         let request = Request {
             entry_point: "web",
@@ -76,7 +78,7 @@ fn hosts_that_are_not_answered_for_go_to_the_gateway_and_health_is_answered_unde
 #[test]
 fn at_the_internal_entry_point_auth_is_asked_and_a_gone_auth_is_said_to_be_gone() {
     let routing = Routing::new(settings(), &[]).unwrap();
-    let sim = read(&routing.objects(Some(&trust())).unwrap());
+    let sim = read(&routing.objects(Some(&trust()), &[]).unwrap());
     let to = |path: &str, alive: &[&'static str]| {
         let request = Request {
             entry_point: "internal",
@@ -134,7 +136,7 @@ fn no_log_shows_a_path_with_a_token_and_every_other_one_is_logged() {
         Access::Public,
     );
     let routing = Routing::new(settings(), &[secret, hook, plain]).unwrap();
-    let objects = routing.objects(Some(&trust())).unwrap();
+    let objects = routing.objects(Some(&trust()), &[]).unwrap();
     let value = |router: &str, key: &str| {
         let key = format!("traefik/http/routers/{router}/{key}");
         let pairs = objects.iter().flat_map(|object| &object.pairs);
@@ -156,22 +158,72 @@ fn no_log_shows_a_path_with_a_token_and_every_other_one_is_logged() {
     assert_eq!(value("sy-web", "observability/accessLogs"), None);
 }
 
+/// What is written of connections that are handed on: keys behind the root, and values.
+fn handed_on(settings: Settings, trust: &Trust, doors: &[Socket]) -> Vec<(String, String)> {
+    let routing = Routing::new(settings, &[]).unwrap();
+    let objects = routing.objects(Some(trust), doors).unwrap();
+    let pairs = objects.into_iter().flat_map(|object| object.pairs);
+    let tcp = pairs.filter_map(|(key, value)| {
+        let key = key.strip_prefix("traefik/tcp/")?.to_owned();
+        Some((key, value))
+    });
+    tcp.collect()
+}
+
 #[test]
-fn where_auth_itself_is_asked_its_address_and_authority_stand_and_the_entry_point_keeps_its_own() {
-    let mut settings = settings();
-    settings.auth = Some(Address::new("https://auth.internal:8443").unwrap());
+fn forward_auths_connections_are_handed_on_to_auths_doors_by_the_name_that_it_asks_by() {
+    let expected = [
+        (
+            "services/sy-doors-of-auth/loadBalancer/servers/0/address",
+            "192.0.2.1:8443",
+        ),
+        (
+            "services/sy-doors-of-auth/loadBalancer/servers/1/address",
+            "192.0.2.2:8443",
+        ),
+        ("routers/sy-doors-of-auth/entryPoints/0", "internal"),
+        ("routers/sy-doors-of-auth/service", "sy-doors-of-auth"),
+        ("routers/sy-doors-of-auth/tls/passthrough", "true"),
+        ("routers/sy-doors-of-auth/rule", "HostSNI(`localhost`)"),
+    ];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(handed_on(settings(), &trust(), &doors(2)), expected);
+    // More than fit into a list of Traefik's are as good as those that do.
+    assert_eq!(handed_on(settings(), &trust(), &doors(12)).len(), 10 + 4);
+}
+
+#[test]
+fn nothing_is_handed_on_to_nobody_or_to_an_auth_that_is_not_believed_or_by_an_address() {
+    assert_eq!(handed_on(settings(), &trust(), &[]), []);
+    let without = Trust::new(trust().authority.as_str()).unwrap();
+    assert_eq!(handed_on(settings(), &without, &doors(2)), []);
+    // TLS says names only.
+    for internal in [
+        "https://127.0.0.1:8003",
+        "https://[::1]:8003",
+        "http://localhost:8003",
+    ] {
+        let mut settings = settings();
+        settings.internal = Address::new(internal).unwrap();
+        assert_eq!(handed_on(settings, &trust(), &doors(2)), [], "{internal}");
+    }
+}
+
+#[test]
+fn forward_auth_believes_the_entry_point_and_auth() {
     let of_auth = "-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n";
-    let trust = trust().asking(of_auth).unwrap();
-    let secret = info("posts", Some(Method::GET), "/api/posts", Access::Optional);
-    let routing = Routing::new(settings, &[secret]).unwrap();
-    let sim = read(&routing.objects(Some(&trust)).unwrap());
+    let own = Trust::new(trust().authority.as_str()).unwrap();
+    let both = format!("{}{of_auth}", own.authority.as_str());
+    let trust = own.and_of_auth(of_auth).unwrap();
+    let optional = info("posts", Some(Method::GET), "/api/posts", Access::Optional);
+    let routing = Routing::new(settings(), &[optional]).unwrap();
+    let sim = read(&routing.objects(Some(&trust), &[]).unwrap());
     let asks = |option: &str| sim.option("sy-auth-optional", option);
     assert_eq!(
         asks("forwardAuth/address"),
-        Some("https://auth.internal:8443/api/auth/validate?anonymous=1")
+        Some("https://localhost:8003/api/auth/validate?anonymous=1")
     );
-    assert_eq!(asks("forwardAuth/tls/ca"), Some(of_auth));
-    assert_ne!(trust.authority.as_str(), of_auth);
+    assert_eq!(asks("forwardAuth/tls/ca"), Some(&*both));
 }
 
 #[test]

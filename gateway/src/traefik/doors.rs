@@ -1,0 +1,184 @@
+//! Auth's own TLS addresses: which of them Traefik may hand forward-auth's connections to.
+//!
+//! The catalog says which instances there are, and which are about to leave. That one has died it learns from its next check
+//! only, seconds later, while a connection that stands there ends at once: one is held to each, and an instance is out as soon
+//! as it takes no other.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::TlsDoor;
+use kit::consul::{Catalog, Following, Instance, Pair};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::model::{Host, Kind, Socket, id_of};
+
+/// The service whose doors they are.
+const AUTH: &str = "auth";
+/// Time between two answers of the catalog, so that an instance that comes and goes quickly keeps nobody busy.
+const PACE: Duration = Duration::from_millis(50);
+/// How soon one that takes no connection is tried again.
+const AGAIN: Duration = Duration::from_millis(250);
+/// The longest that a connection may take to stand.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Those that stand in Consul already: a gateway that starts leaves them there until it knows better.
+pub fn standing(pairs: &[Pair]) -> Vec<Socket> {
+    let ours = pairs.iter().filter(|pair| {
+        let service = id_of(&pair.key).is_some_and(|(kind, _)| kind == Kind::TcpService);
+        service && pair.key.ends_with("/address")
+    });
+    let text = ours.filter_map(|pair| std::str::from_utf8(&pair.value).ok());
+    let mut sockets: Vec<Socket> = text.filter_map(Socket::read).collect();
+    sockets.sort_unstable();
+    sockets
+}
+
+/// Keeps those that can be asked by this name, sorted, until it is told to stop.
+pub async fn keep(
+    catalog: Arc<dyn Catalog>,
+    host: Host,
+    tell: watch::Sender<Option<Vec<Socket>>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut doors = Doors::default();
+    let (heard, mut hear) = mpsc::unbounded_channel();
+    let (found, mut instances) = watch::channel(None);
+    let mut work = JoinSet::new();
+    work.spawn(follow(catalog, found));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            Some((socket, stands)) = hear.recv() => doors.heard(socket, stands),
+            Ok(()) = instances.changed() => {
+                let named: Option<Vec<Instance>> = instances.borrow_and_update().clone();
+                let sockets = named.iter().flatten().filter_map(|instance| of(instance, &host));
+                for new in doors.named(sockets.collect()) {
+                    let held = hold(new.clone(), heard.clone());
+                    doors.holds(new, work.spawn(held));
+                }
+            }
+        }
+        tell.send_if_modified(|known| {
+            let now = doors.open();
+            let other = known.as_ref() != Some(&now);
+            *known = Some(now);
+            other
+        });
+    }
+}
+
+/// The door of an instance that is known by this name there.
+fn of(instance: &Instance, host: &Host) -> Option<Socket> {
+    let door = TlsDoor::of(&instance.meta)?;
+    if !door.is_for(host.as_str()) {
+        return None;
+    }
+    Socket::new(&instance.address, door.port).ok()
+}
+
+/// Tells the instances as the catalog knows them. While it is away, or has just lost its data, they are those of before.
+async fn follow(catalog: Arc<dyn Catalog>, tell: watch::Sender<Option<Vec<Instance>>>) {
+    let mut following = Following::default();
+    loop {
+        let pause = match catalog.passing(AUTH, following.after()).await {
+            Ok(found) => {
+                let lost = following.answered(found.index);
+                if !(lost && found.instances.is_empty()) {
+                    tell.send_replace(Some(found.instances));
+                }
+                PACE
+            }
+            Err(error) => {
+                tracing::debug!(target: "traefik", error = %error, "auth's instances stay as they were");
+                following.failed()
+            }
+        };
+        sleep(pause).await;
+    }
+}
+
+/// Holds a connection to a door and tells whether it stands.
+async fn hold(socket: Socket, tell: mpsc::UnboundedSender<(Socket, bool)>) {
+    loop {
+        let connected = timeout(PATIENCE, TcpStream::connect(socket.as_str())).await;
+        let held = match connected {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        if tell.send((socket.clone(), held.is_some())).is_err() {
+            return;
+        }
+        match held {
+            // It says nothing before it is spoken to, and ends it when nobody speaks; then it takes another one.
+            Some(mut stream) => drop(stream.read(&mut [0]).await),
+            None => sleep(AGAIN).await,
+        }
+    }
+}
+
+/// The doors that the catalog names, and what is heard of them.
+#[derive(Debug, Default)]
+struct Doors(BTreeMap<Socket, Door>);
+
+#[derive(Debug, Default)]
+struct Door {
+    stands: bool,
+    held: Option<tokio::task::AbortHandle>,
+}
+
+impl Door {
+    fn leave(&self) {
+        if let Some(held) = &self.held {
+            held.abort();
+        }
+    }
+}
+
+impl Doors {
+    /// These are named now. Answers those that were not.
+    fn named(&mut self, sockets: Vec<Socket>) -> Vec<Socket> {
+        self.0.retain(|socket, door| {
+            let stays = sockets.contains(socket);
+            if !stays {
+                door.leave();
+            }
+            stays
+        });
+        let mut new = Vec::new();
+        for socket in sockets {
+            if !self.0.contains_key(&socket) {
+                self.0.insert(socket.clone(), Door::default());
+                new.push(socket);
+            }
+        }
+        new
+    }
+
+    fn holds(&mut self, socket: Socket, held: tokio::task::AbortHandle) {
+        if let Some(door) = self.0.get_mut(&socket) {
+            door.held = Some(held);
+        }
+    }
+
+    fn heard(&mut self, socket: Socket, stands: bool) {
+        // one that is not named any more may have been heard of on its way out
+        if let Some(door) = self.0.get_mut(&socket) {
+            door.stands = stands;
+        }
+    }
+
+    fn open(&self) -> Vec<Socket> {
+        let open = self.0.iter().filter(|(_, door)| door.stands);
+        open.map(|(socket, _)| socket.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
