@@ -8,14 +8,12 @@ mod stack;
 
 use std::path::Path;
 
-use serde_json::json;
-
 use crate::latency;
-use crate::measure::{Extent, Figures, Row, block, fetch, get, interleaved, machine, post};
+use crate::measure::{Extent, Figures, Row, block, fetch, get, interleaved, machine};
 use crate::rebuild;
 use crate::server::Server;
 use crate::wrk::Load;
-use stack::Stack;
+use stack::{PostsOn, Stack};
 
 const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
 
@@ -25,7 +23,7 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
     let mut alone = Vec::new();
     let mut rows = vec![validate(extent)?];
 
-    let stack = Stack::up(1)?;
+    let stack = Stack::up(1, PostsOn::MongoDb)?;
     let token = stack.office()?;
     std::thread::sleep(std::time::Duration::from_secs(3));
     memory(&stack, "idle", "< 15", &mut alone)?;
@@ -36,7 +34,8 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
     let loaded = format!("{} posts stored, after the load", extent.posts);
     memory(&stack, &loaded, "-", &mut alone)?;
     drop(stack);
-    seen(&mut alone)?;
+    seen(PostsOn::Postgres, ["< 4", "< 15"], &mut alone)?;
+    seen(PostsOn::MongoDb, ["-", "-"], &mut alone)?;
     Ok(Figures {
         rows,
         alone,
@@ -80,7 +79,7 @@ fn fill(extent: &Extent, stack: &Stack, token: &str) -> anyhow::Result<()> {
 
 /// Two instances of auth on one store, kept equal through Redis; one of them is asked.
 fn validate(extent: &Extent) -> anyhow::Result<Row> {
-    let stack = Stack::up(2)?;
+    let stack = Stack::up(2, PostsOn::MongoDb)?;
     let token = stack.office()?;
     stack.pin("auth", 1)?;
     let ours = stack.direct("auth", 1)?;
@@ -173,27 +172,37 @@ fn rebuilt(extent: &Extent, stack: &Stack, token: &str) -> anyhow::Result<Row> {
 }
 
 /// From the request that publishes, through Kafka and Redis, to another reader; beside a record through the same broker.
-fn seen(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
+fn seen(
+    on: PostsOn,
+    aims: [&str; 2],
+    alone: &mut Vec<(String, f64, String)>,
+) -> anyhow::Result<()> {
     const POSTS: usize = 500;
-    let stack = Stack::up(1)?;
+    let stack = Stack::up(1, on)?;
     let writer = stack.office()?;
     let reader = stack.sign_in()?;
     let (posts, feed) = (stack.direct("posts", 1)?, stack.direct("feed", 1)?);
-    let ours = block(latency::seen_in_stream(
-        &posts, &feed, &writer, &reader, POSTS,
-    ))?;
+    let between = |posting, reading| {
+        block(latency::seen_in_stream(
+            posting, reading, &writer, &reader, POSTS,
+        ))
+    };
+    let ours = between(&posts, &feed)?;
     let web = stack.web()?;
-    let proxied = block(latency::seen_in_stream(&web, &web, &writer, &reader, POSTS))?;
+    let proxied = between(&web, &web)?;
     let limit = block(kafka::through(&stack, POSTS))?;
+    let named = on.name();
     for (name, latencies, aims) in [
         (
-            "POST -> in another reader's stream, through Kafka and Redis, 50 posts/s",
+            format!(
+                "POST -> in another reader's stream, through {named}, Kafka and Redis, 50 posts/s"
+            ),
             ours,
-            ["< 4", "< 15"],
+            aims,
         ),
-        ("the same through Traefik", proxied, ["-", "-"]),
+        ("the same through Traefik".to_owned(), proxied, ["-", "-"]),
         (
-            "produce -> consume by a bare client, the same broker and rate",
+            "produce -> consume by a bare client, the same broker and rate".to_owned(),
             limit,
             ["-", "-"],
         ),
@@ -206,6 +215,5 @@ fn seen(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
             ));
         }
     }
-    let _ = post(&format!("{web}/api/auth/logout"), Some(&writer), &json!({}));
     Ok(())
 }

@@ -23,6 +23,31 @@ const SETTINGS: [&str; 6] = [
     "SCHOOLYARD_SERVER__SHUTDOWN_DELAY=0",
 ];
 
+/// Where posts are kept.
+#[derive(Clone, Copy)]
+pub enum PostsOn {
+    MongoDb,
+    Postgres,
+}
+
+impl PostsOn {
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MongoDb => "MongoDB's stand-in",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// As `tests/real/up` is told.
+    fn told(self) -> &'static str {
+        match self {
+            Self::MongoDb => "mongodb",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
 /// A running stack; ends with this.
 pub struct Stack {
     run: PathBuf,
@@ -31,7 +56,7 @@ pub struct Stack {
 
 impl Stack {
     /// So many instances of each service of the release build.
-    pub fn up(instances: usize) -> anyhow::Result<Self> {
+    pub fn up(instances: usize, posts: PostsOn) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         // PostgreSQL is another user where root runs this.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
@@ -45,6 +70,7 @@ impl Stack {
         args.extend(SETTINGS.iter().map(OsStr::new));
         let status = Command::new(real("up"))
             .args(args)
+            .env("POSTS_ON", posts.told())
             .stdout(Stdio::null())
             .status()?;
         anyhow::ensure!(status.success(), "tests/real/up: {status}");

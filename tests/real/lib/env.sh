@@ -28,7 +28,12 @@ service_env() {
         setting SCHOOLYARD_AUTH__SERVICE_CREDENTIALS "feed:$(of credential.feed),gateway:$(of credential.gateway)"
         ;;
     profile) setting SCHOOLYARD_PROFILE__STORE "postgres://profile:$(of postgres.profile)@$(at postgres)/profile" ;;
-    posts) setting SCHOOLYARD_POSTS__STORE "mongodb://$(at mongo)/posts" ;;
+    posts)
+        case ${POSTS_ON:-mongodb} in
+        postgres) setting SCHOOLYARD_POSTS__STORE "postgres://posts:$(of postgres.posts)@$(at postgres)/posts" ;;
+        *) setting SCHOOLYARD_POSTS__STORE "mongodb://$(at mongo)/posts" ;;
+        esac
+        ;;
     feed)
         setting SCHOOLYARD_FEED__STORE "redis://feed:$(of redis.feed)@$(at redis)/0"
         setting SCHOOLYARD_PEERS__CREDENTIAL_FILE "$(secret credential.feed)"
