@@ -3,6 +3,7 @@
 //! every window is known to refuse goes there without its body. Everything else takes the way of [changes](super::changes).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contracts::Audience;
@@ -20,6 +21,9 @@ use crate::store::{Batch, StoreError};
 
 /// Changes applied one by one in one step: it takes as long as with a batch of posts.
 const SINGLY: usize = 64;
+
+/// How long Redis may take: nobody waits for a rebuild, and one that gives up has to begin anew.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The floors of the lines of the stream that is built, as far as they are known here. While it is filled they only rise, so
 /// what is below one is refused for good.
@@ -115,7 +119,9 @@ impl Core {
             words.push(places.len().to_string().into());
             words.extend(places.into_iter().map(String::into_bytes));
         }
-        let Said::Word(_, mut reply) = self.run(&self.scripts.fill, now, &words).await? else {
+        let patient = self.redis.within(PATIENCE);
+        let said = self.run_on(&patient, &self.scripts.fill, now, &words);
+        let Said::Word(_, mut reply) = said.await? else {
             return Err(StoreError::Lost);
         };
         let done = reply.size()?;
