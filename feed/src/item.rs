@@ -60,12 +60,6 @@ impl Item {
     /// pages from the owner alike.
     #[must_use]
     pub fn of(post: &PostState, arrived: DateTime<Utc>) -> Self {
-        // Nothing dated ahead may sit on top of the stream.
-        let at = if post.published_at > arrived + AHEAD {
-            arrived
-        } else {
-            post.published_at
-        };
         let mut seen = HashSet::new();
         Self {
             post_id: post.post_id,
@@ -76,7 +70,7 @@ impl Item {
                 post.username.clone()
             },
             event_type: event_type(post.edited_at.is_some()).to_owned(),
-            timestamp: Position::new(at, post.post_id).at,
+            timestamp: Self::place(post, arrived).at,
             title: post.title.clone(),
             content: post.content.clone(),
             id: post.post_id,
@@ -95,6 +89,17 @@ impl Item {
             comment_count: post.comment_count,
             attachments: post.attachments.clone(),
         }
+    }
+
+    /// The place of the item of a post that arrived at `arrived`.
+    pub(crate) fn place(post: &PostState, arrived: DateTime<Utc>) -> Position {
+        // Nothing dated ahead may sit on top of the stream.
+        let at = if post.published_at > arrived + AHEAD {
+            arrived
+        } else {
+            post.published_at
+        };
+        Position::new(at, post.post_id)
     }
 
     /// Lays a foreign update over it: place and author stay.

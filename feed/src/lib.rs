@@ -147,6 +147,7 @@ pub async fn build_on(store: Arc<dyn Store>, config: Config, deps: Deps) -> anyh
     let sources = Sources {
         bus: bus.clone(),
         posts: posts.clone(),
+        group: config.group.clone(),
     };
     let refiller = Refiller {
         store: store.clone(),

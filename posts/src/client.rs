@@ -1,11 +1,13 @@
 //! `contracts::Posts` over the store, for services in this process and for the routes of those that are not.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use contracts::PostId;
 use contracts::clients::{ExportOrder, ExportRow, PageFilters, PageQuery, Posts};
 use contracts::events::PostState;
+use futures_util::future::{BoxFuture, FutureExt, MaybeDone, maybe_done};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use kit::page::{Cursor, Page};
 use kit::problem::Problem;
@@ -70,7 +72,8 @@ impl Posts for LocalPosts {
     }
 }
 
-/// The export in pieces, behind a place among the published posts or the ids.
+/// The export in pieces, behind a place among the published posts or the ids. While one is on its way to whoever reads, the
+/// store looks for the next one already.
 pub(crate) fn pages(
     store: Arc<dyn Store>,
     order: ExportOrder,
@@ -80,23 +83,36 @@ pub(crate) fn pages(
         ExportOrder::Newest => Part::Published,
         ExportOrder::Id => Part::ById,
     };
-    stream::try_unfold(Some((first, after)), move |place| {
+    let begin = (first, asked(store.clone(), first, after));
+    stream::try_unfold(begin, move |(mut part, mut page)| {
         let store = store.clone();
         async move {
-            let Some((mut part, mut after)) = place else {
-                return Ok(None);
-            };
             loop {
-                let rows = store.export(part, after, PAGE).await?;
+                page.as_mut().await;
+                let rows = page.as_mut().take_output().expect("it was awaited")?;
                 if let Some((_, last)) = rows.last() {
-                    let next = Some((part, Some(last.clone())));
-                    return Ok(Some((rows.into_iter().map(|(row, _)| row).collect(), next)));
+                    let mut next = asked(store, part, Some(last.clone()));
+                    // Looked at once, it is asked; its answer is taken when it is wanted.
+                    let _ = next.as_mut().now_or_never();
+                    let rows = rows.into_iter().map(|(row, _)| row).collect();
+                    return Ok(Some((rows, (part, next))));
                 }
                 if part != Part::Published {
                     return Ok(None);
                 }
-                (part, after) = (Part::Deleted, None);
+                part = Part::Deleted;
+                page = asked(store.clone(), part, None);
             }
         }
     })
+}
+
+type Rows = Result<Vec<(ExportRow, Cursor)>, Error>;
+
+/// A page that is asked for, and may have come.
+type Asked = Pin<Box<MaybeDone<BoxFuture<'static, Rows>>>>;
+
+fn asked(store: Arc<dyn Store>, part: Part, after: Option<Cursor>) -> Asked {
+    let page = async move { store.export(part, after, PAGE).await };
+    Box::pin(maybe_done(page.boxed()))
 }

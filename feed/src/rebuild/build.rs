@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
+use futures_util::stream::{BoxStream, TryStreamExt};
 use kit::clock::SharedClock;
 use kit::metrics::Metrics;
 
@@ -12,6 +12,9 @@ use super::{Phase, Run};
 use crate::events::TOPICS;
 use crate::pulse::Pulse;
 use crate::store::Store;
+
+/// Batches on their way to the store at once: the next one is written and read there while the one before is applied.
+const AT_ONCE: usize = 3;
 
 /// Builds streams.
 pub(crate) struct Builder {
@@ -50,15 +53,11 @@ impl Builder {
         // posts until here is in the export, which begins after this.
         let ends = self.sources.bus.ends(&TOPICS).await?;
         run.phase(Phase::Export, None);
-        let mut pieces = self.sources.export(self.clock.now());
-        while let Some(piece) = pieces.try_next().await? {
-            self.add(generation, piece, run).await?;
-        }
-        run.phase(Phase::Bus, Some(self.sources.kept().await?));
-        let mut pieces = self.sources.backlog(ends);
-        while let Some(piece) = pieces.try_next().await? {
-            self.add(generation, piece, run).await?;
-        }
+        let pieces = self.sources.export(self.clock.now());
+        self.add(generation, pieces, run).await?;
+        let (kept, pieces) = self.sources.backlog(ends).await?;
+        run.phase(Phase::Bus, Some(kept));
+        self.add(generation, pieces, run).await?;
         run.phase(Phase::CatchUp, None);
         // Nobody is to see a state older than what they were shown meanwhile, by the owner or otherwise.
         let ends = self.sources.bus.ends(&TOPICS).await?;
@@ -67,10 +66,21 @@ impl Builder {
         Ok(self.store.publish(generation).await?)
     }
 
-    async fn add(&self, generation: u64, piece: Piece, run: &Run) -> anyhow::Result<()> {
-        let Piece { batch, read } = piece;
-        self.store.add(generation, batch, self.clock.now()).await?;
-        run.advance(read);
-        Ok(())
+    /// Puts everything in, and reads on while the store works; what it holds then is decided by the changes, not by their order.
+    async fn add(
+        &self,
+        generation: u64,
+        pieces: BoxStream<'static, anyhow::Result<Piece>>,
+        run: &Run,
+    ) -> anyhow::Result<()> {
+        let added = pieces.map_ok(|Piece { batch, read }| async move {
+            let added = self.store.add(generation, batch, self.clock.now()).await;
+            added.map(|()| read).map_err(anyhow::Error::from)
+        });
+        let count = |read| {
+            run.advance(read);
+            std::future::ready(Ok(()))
+        };
+        added.try_buffered(AT_ONCE).try_for_each(count).await
     }
 }

@@ -1,10 +1,12 @@
 //! Rebuilds: a new stream is built beside the one that is shown, from what the owner has and what is on the bus, and takes
 //! its place at once (spec/feed.md section 5.4). This is who asks for one and how it goes; [`build`] does it.
 
+mod batches;
 pub(crate) mod build;
 pub(crate) mod refill;
 mod report;
 pub(crate) mod sources;
+mod stretch;
 
 use std::sync::Arc;
 

@@ -4,24 +4,34 @@ use std::sync::Arc;
 
 use backends::bus::{Bus, Delivered, Positions};
 use chrono::{DateTime, Utc};
-use contracts::clients::{ExportOrder, Posts};
+use contracts::clients::{ExportOrder, ExportRow, Posts};
 use contracts::topics::POSTS_EVENTS;
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
 
+use super::batches::{Most, batches};
+use super::stretch::Stretch;
 use crate::change::{Change, Mark};
-use crate::events::{TOPICS, mark, read};
+use crate::events::{mark, read};
 use crate::store::Batch;
 
 /// Posts put into a stream in one step. While it lasts, what happens at this moment waits.
-const POSTS: usize = 128;
-/// Messages read in one step.
-const MESSAGES: usize = 256;
+const POSTS: Most = Most {
+    count: 256,
+    bytes: 1 << 20,
+};
+/// Messages put into a stream in one step.
+const MESSAGES: Most = Most {
+    count: 1024,
+    bytes: 1 << 20,
+};
 
 /// Where a stream comes from.
 #[derive(Clone)]
 pub(crate) struct Sources {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) posts: Arc<dyn Posts>,
+    /// In whose name the bus is read; what the group has read stays as it is.
+    pub(crate) group: String,
 }
 
 /// A part of it.
@@ -35,9 +45,9 @@ impl Sources {
     /// Everything the owner has, newest first and to the end: that an audience nobody has written to lately fills its window
     /// too is known only there.
     pub(crate) fn export(&self, began: DateTime<Utc>) -> BoxStream<'static, anyhow::Result<Piece>> {
-        let rows = self.posts.export(ExportOrder::Newest).ready_chunks(POSTS);
-        let piece = move |rows: Vec<_>| {
-            let rows: Vec<_> = rows.into_iter().collect::<Result<_, _>>()?;
+        let rows = batches(self.posts.export(ExportOrder::Newest), POSTS, weight);
+        let piece = move |rows: Result<Vec<ExportRow>, _>| {
+            let rows = rows?;
             let read = rows.len() as u64;
             let changes = rows
                 .into_iter()
@@ -53,60 +63,43 @@ impl Sources {
     }
 
     /// What the bus keeps before these ends and the owner's export does not have: accounts and profiles, and foreign posts. Our own
-    /// posts are passed over unread: what was told of them before the export began is in it.
-    pub(crate) fn backlog(&self, ends: Positions) -> BoxStream<'static, anyhow::Result<Piece>> {
-        let bus = self.bus.clone();
-        let first = (0, Positions::default());
-        stream::try_unfold(first, move |(mut topic, mut from)| {
-            let (bus, ends) = (bus.clone(), ends.clone());
-            async move {
-                while let Some(name) = TOPICS.get(topic) {
-                    let page = if covers(&from, &ends, name) {
-                        Vec::new()
-                    } else {
-                        bus.read(name, &from, MESSAGES).await?
-                    };
-                    if !page.is_empty() {
-                        page.iter().for_each(|one| from.pass(one));
-                        return Ok(Some((piece(&page, &ends), (topic, from))));
-                    }
-                    topic += 1;
-                }
-                Ok(None)
-            }
-        })
-        .boxed()
-    }
-
-    /// How many messages the bus keeps.
-    pub(crate) async fn kept(&self) -> anyhow::Result<u64> {
-        let mut kept = 0;
-        for topic in TOPICS {
-            kept += self.bus.kept(topic).await?.unsigned_abs();
-        }
-        Ok(kept)
+    /// posts are passed over unread: what was told of them before the export began is in it. Answers beside it how many
+    /// messages there are, with the holes of compacted topics.
+    pub(crate) async fn backlog(
+        &self,
+        ends: Positions,
+    ) -> anyhow::Result<(u64, BoxStream<'static, anyhow::Result<Piece>>)> {
+        let stretch = Stretch::open(&*self.bus, &self.group, ends).await?;
+        let places = stretch.places();
+        let weight = |one: &Delivered| one.record.payload.len();
+        let messages = batches(stretch.records(), MESSAGES, weight);
+        Ok((places, messages.map_ok(|page| piece(&page)).boxed()))
     }
 }
 
-fn covers(from: &Positions, ends: &Positions, topic: &str) -> bool {
-    let mut ends = ends.iter().filter(|(of, _, _)| *of == topic);
-    ends.all(|(_, partition, end)| from.next(topic, partition) >= end)
+/// Roughly its bytes.
+fn weight(row: &ExportRow) -> usize {
+    match row {
+        ExportRow::Post(post) => post.title.len() + post.content.len(),
+        ExportRow::Tombstone(_) => 0,
+    }
 }
 
-fn piece(page: &[Delivered], ends: &Positions) -> Piece {
-    let before = |one: &&Delivered| one.offset < ends.next(&one.record.topic, one.partition);
-    let page: Vec<_> = page.iter().filter(before).collect();
+fn piece(page: &[Delivered]) -> Piece {
     // What cannot be read is among the dead letters, or will be when it comes by.
-    let told = page.iter().copied().filter(|one| !is_ours(one));
+    let told = page.iter().filter(|one| !is_ours(one));
     let changes = told
         .filter_map(|one| read(one).ok())
         .flat_map(|(before, change)| before.into_iter().chain([change]))
         .collect();
     let mut read: Vec<(Mark, DateTime<Utc>)> = Vec::new();
-    for one in &page {
-        let mark = mark(one);
-        read.retain(|(before, _)| before.partition != mark.partition);
-        read.push((mark, one.at));
+    for one in page.iter().rev() {
+        let of_it = |(mark, _): &(Mark, _)| {
+            (mark.partition, mark.topic.as_str()) == (one.partition, one.record.topic.as_str())
+        };
+        if !read.iter().any(of_it) {
+            read.push((mark(one), one.at));
+        }
     }
     Piece {
         batch: Batch { changes, read },

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::Audience;
-use futures_util::TryStreamExt;
+use futures_util::stream::{StreamExt, TryStreamExt};
 use kit::clock::SharedClock;
 use kit::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -131,15 +131,8 @@ impl Inspector {
     async fn recompute(&self) -> anyhow::Result<Naive> {
         let ends = self.sources.bus.ends(&TOPICS).await?;
         let mut naive = Naive::new(self.window);
-        let mut pieces = self.sources.export(self.clock.now());
-        while let Some(piece) = pieces.try_next().await? {
-            piece
-                .batch
-                .changes
-                .into_iter()
-                .for_each(|change| naive.take(change));
-        }
-        let mut pieces = self.sources.backlog(ends);
+        let (_, backlog) = self.sources.backlog(ends).await?;
+        let mut pieces = self.sources.export(self.clock.now()).chain(backlog);
         while let Some(piece) = pieces.try_next().await? {
             piece
                 .batch

@@ -322,10 +322,67 @@ async fn it_keeps_where_it_read_with_what_it_read(open: fn(usize) -> Opened) {
     assert_eq!(figures.last_event_at, Some(start()));
 }
 
+/// The owner's states of twenty posts, six of each, in batches that each hold another state of every post; every third one is
+/// gone in the end.
+fn overlapping() -> Vec<Batch> {
+    let state = |number: u32, version: i64| {
+        let key = if version % 2 == 0 {
+            "school"
+        } else {
+            "role:teacher"
+        };
+        let mut state = post(number, i64::from(number), &[key]);
+        state.version = version;
+        Change::owned(state, start() + chrono::TimeDelta::hours(1), Source::Export)
+    };
+    let changes = |turn: u32| {
+        (1..=20_u32).map(move |number| match i64::from((number + turn) % 6) + 1 {
+            6 if number % 3 == 0 => Change::Gone {
+                id: id(number),
+                order: Order::owned(6),
+                at: start(),
+            },
+            version => state(number, version),
+        })
+    };
+    let batch = |turn| Batch {
+        changes: changes(turn).collect(),
+        read: Vec::new(),
+    };
+    (0..6).map(batch).collect()
+}
+
+async fn of_each_post_the_newest_state_stays_whichever_batch_brings_it(open: fn(usize) -> Opened) {
+    let store = open(40);
+    let generation = store.begin(start()).await.unwrap();
+    let adding = overlapping()
+        .into_iter()
+        .map(|batch| store.add(generation, batch, start()));
+    for added in futures_util::future::join_all(adding).await {
+        added.unwrap();
+    }
+    store.publish(generation).await.unwrap();
+    let left: Vec<_> = (1..=20)
+        .rev()
+        .filter(|number| number % 3 != 0)
+        .map(id)
+        .collect();
+    let all = query(Start::Skip(0), 40, &["school", "role:teacher"]);
+    assert_eq!(ids(&store, &all).await, left);
+    assert_eq!(
+        ids(&store, &query(Start::Skip(0), 40, &["role:teacher"])).await,
+        []
+    );
+    for number in 1..=20 {
+        assert_eq!(store.version(id(number)).await.unwrap(), Some(6));
+    }
+}
+
 macro_rules! store_suite {
     ($backend:ident, $open:expr) => {
         mod $backend {
             store_suite!(@ $open; it_is_cold_until_a_stream_is_published_and_shows_it_whole_then
+                of_each_post_the_newest_state_stays_whichever_batch_brings_it
                 the_stream_that_is_shown_goes_on_while_another_is_filled
                 an_unfinished_stream_is_dropped_by_the_next_and_by_who_gives_it_up
                 a_window_with_room_is_told_of_and_filled_up_from_what_lies_below_it

@@ -27,7 +27,8 @@ enum Step {
     Refill(Vec<(u32, i64, Vec<usize>)>, bool),
     /// Builds another stream meanwhile: it starts, and after some steps it is shown or given up.
     Begin,
-    Add(Change),
+    /// Puts these in together, as the owner's export comes.
+    Add(Vec<Change>),
     Publish,
     Abandon,
 }
@@ -147,6 +148,26 @@ fn change() -> impl Strategy<Value = Change> {
     prop_oneof![8 => state(), 3 => touch, 2 => gone, 1 => name, 1 => rights]
 }
 
+/// What a batch of an export is like: posts above all, some of them twice, and whatever else a batch may hold.
+fn export() -> impl Strategy<Value = Vec<Change>> {
+    let exported = state().prop_map(|change| match change {
+        Change::Post { post, arrived, .. } => {
+            let post = Box::new(contracts::events::PostState {
+                state: "published".to_owned(),
+                ..*post
+            });
+            Change::Post {
+                order: Order::owned(post.version),
+                post,
+                arrived,
+                source: Source::Export,
+            }
+        }
+        other => other,
+    });
+    prop::collection::vec(prop_oneof![12 => exported, 1 => change()], 1..12)
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let minutes = prop_oneof![4 => 1..90_i64, 1 => 1_000..14_000_i64];
     let found = prop::collection::vec((20..26_u32, -20..8_i64, audience()), 0..6);
@@ -155,7 +176,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => minutes.prop_map(Step::Wait),
         2 => (found, any::<bool>()).prop_map(|(found, end)| Step::Refill(found, end)),
         1 => Just(Step::Begin),
-        2 => change().prop_map(Step::Add),
+        3 => export().prop_map(Step::Add),
         1 => Just(Step::Publish),
         1 => Just(Step::Abandon),
     ]
@@ -265,10 +286,10 @@ impl Both {
                 ];
                 self.building = Some(both);
             }
-            Step::Add(change) => {
+            Step::Add(changes) => {
                 let Some([a, b]) = self.building else { return };
                 let batch = Batch {
-                    changes: vec![self.dated(change)],
+                    changes: changes.iter().map(|change| self.dated(change)).collect(),
                     read: Vec::new(),
                 };
                 self.memory.add(a, batch.clone(), self.now).await.unwrap();

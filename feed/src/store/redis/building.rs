@@ -82,6 +82,7 @@ impl Core {
         let words = [me.to_string(), generation.to_string(), what.to_owned()];
         self.run(&self.scripts.abandon_or_show, DateTime::UNIX_EPOCH, &words)
             .await?;
+        self.forget_floors();
         self.sweep();
         Ok(())
     }

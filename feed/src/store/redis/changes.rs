@@ -19,7 +19,7 @@ use crate::store::StoreError;
 /// How often a body is written anew: each time something else has come between.
 const ROUNDS: usize = 100;
 /// How long updates of unknown posts wait, and changes stay in the log.
-const DAY: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+pub(super) const DAY: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 
 /// What was read up to, and when those records reached the bus.
 pub(super) type Read = Vec<(Mark, DateTime<Utc>)>;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use contracts::UserId;
 use parking_lot::Mutex;
 
+use super::fill::Floors;
 use super::reply::{Reply, failed};
 use super::scripts::Scripts;
 use super::tail::Tail;
@@ -26,6 +27,7 @@ pub(super) struct Core {
     pub(super) limits: Limits,
     pub(super) tail: Mutex<Tail>,
     pub(super) names: Mutex<Names>,
+    pub(super) floors: Mutex<Floors>,
     seen: Mutex<Seen>,
     away: Mutex<Option<(Instant, String)>>,
 }
@@ -68,6 +70,7 @@ impl Core {
             limits,
             tail: Mutex::default(),
             names: Mutex::default(),
+            floors: Mutex::default(),
             seen: Mutex::default(),
             away: Mutex::default(),
         }

@@ -13,11 +13,13 @@
 //! * `nv`, `nm`: names; `rt`: rights; `mk`: where topics were read; `log`, `logq`: the change log; `m`: sums and numbers.
 //!
 //! [`scripts`] are the steps, [`text`] how things are written. [`changes`] applies, [`pages`] reads, [`tail`] follows the log,
-//! [`building`] builds, [`core`] holds what is known here.
+//! [`building`] builds, [`fill`] does so with many posts at once, [`core`] holds what is known here.
 
 mod building;
 mod changes;
 mod core;
+mod fill;
+mod pack;
 mod pages;
 mod refill;
 mod reply;
@@ -133,11 +135,7 @@ impl Store for RedisStore {
         batch: Batch,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let Batch { changes, read } = batch;
-        self.core
-            .change(Some(generation), changes, &read, now)
-            .await?;
-        Ok(())
+        self.core.fill(generation, &batch, now).await
     }
 
     async fn publish(&self, generation: u64) -> Result<(), StoreError> {

@@ -82,6 +82,7 @@ impl Core {
             words.extend(post_words.map(String::into_bytes));
             words.push(text::body(item.user_id, &item.audience, &body));
         }
+        self.forget_floors();
         match self.run(&self.scripts.refill, now, &words).await? {
             Said::Word(_, mut reply) => Ok(reply.int()? == 1),
             Said::Cold | Said::Nothing => Ok(false),

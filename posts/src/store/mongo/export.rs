@@ -42,6 +42,8 @@ pub(super) async fn export(
             .projection(documents::without_cargo())
             .sort(order)
             .limit(i64::from(limit))
+            // Else the server sends a hundred of them, and is asked for the others.
+            .batch_size(limit)
             .await?
             .try_collect()
             .await

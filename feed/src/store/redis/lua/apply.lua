@@ -72,8 +72,8 @@ for _, s in ipairs(streams) do
   s:expire()
   s:expire_held(yesterday)
 end
-local told = top and top.seq
-local effect, index = 'unchanged', 0
+-- The effect is that of the last change on the last stream, which is the one that is shown if there is one.
+local effect, index, thin = 'unchanged', 0, streams[#streams].thin
 while at < #ARGV do
   local kind = take()
   local c = readers[kind]()
@@ -97,6 +97,9 @@ while at < #ARGV do
 end
 for _, s in ipairs(streams) do
   s:save()
+  if effect == 'applied' and s == streams[#streams] and s.thin > thin then
+    effect = 'thinned'
+  end
   local last = redis.call('HGET', s.p .. 'm', 'last') or ''
   for _, mark in ipairs(marks) do
     local before = redis.call('HGET', s.p .. 'mk', mark.field)

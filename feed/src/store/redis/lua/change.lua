@@ -200,9 +200,9 @@ function Stream:log(text, size, since)
   end
 end
 
--- One change to one stream that expired before. `yesterday` given: live readers are told.
+-- One change to one stream that expired before, and is saved after. `yesterday` given: live readers are told.
 function Stream:apply(c, yesterday)
-  local thin, effect, before = self.thin, nil, nil
+  local effect, before = nil, nil
   local basis = self:basis(c)
   if yesterday and c.id then
     before = live(self.p, c.id)
@@ -231,10 +231,6 @@ function Stream:apply(c, yesterday)
         self:log(text, after and after.z or 0, yesterday)
       end
     end
-  end
-  self:save()
-  if effect == 'applied' and self.thin > thin then
-    return 'thinned'
   end
   return effect
 end
