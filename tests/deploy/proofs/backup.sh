@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# The commands of docs/OPERATIONS.md, section Backup: what they saved is all there after everything was lost.
+
+section 'backup and restore'
+backup() (
+    set -e
+    umask 077
+    mkdir -p backup
+    for database in auth profile posts; do docker compose exec -T postgres pg_dump -U postgres --format custom "$database" >"backup/$database.dump"; done
+    docker compose stop mongodb
+    docker compose run -T --rm --no-deps --entrypoint tar mongodb -C /data/db -czf - . >backup/mongodb.tgz
+    docker compose start mongodb
+    cp .env backup/env
+)
+restore() (
+    set -e
+    docker compose run -T --rm --no-deps --entrypoint tar mongodb -C /data/db -xzf - <backup/mongodb.tgz
+    docker compose up -d --wait postgres
+    for database in auth profile posts; do
+        docker compose exec -T postgres pg_restore -U postgres --exit-on-error --single-transaction -d "$database" <"backup/$database.dump"
+    done
+    docker compose up -d --wait
+)
+token=$(login)
+expect 'a profile is written' 200 code "$at/api/profile" -H "Authorization: Bearer $token" -H 'Content-Type: application/json' -d '{"first_name":"Olga","city":"Springfield"}'
+expect 'a backup' 0 done_by backup
+ls -l backup | awk 'NR > 1 { print $9, $5 }'
+soon 'after which the posts are back' 200 code "$at/api/posts/$id" -H "Authorization: Bearer $token"
+expect 'everything is lost' 0 done_by docker compose down --volumes --timeout 10
+expect 'no volume is left' 0 eval 'docker volume ls -q --filter label=com.docker.compose.project=schoolyard | wc -l'
+expect 'it is restored' 0 done_by restore
+soon 'the administrator signs in as before' '*.*.*' login
+soon 'who was signed in is' 200 code "$at/api/auth/me" -H "Authorization: Bearer $token"
+token=$(login)
+soon 'the post is there' 200 code "$at/api/posts/$id" -H "Authorization: Bearer $token"
+soon 'the profile is' '*Springfield*' curl -s "$at/api/profile" -H "Authorization: Bearer $token"
+soon 'the stream is filled from the posts, with names' '*office: kept*' stream "$token"
+expect 'an account is made' '*later@school.example*' administrator later
+soon 'who can write' '[0-9a-f]*' eval 'post "$(login later)" new'
+soon 'and is in the stream: events flow again' '*later: new*' stream "$token"
+# Docker 20.10 sometimes holds on to a network for a moment.
+soon 'it goes' 0 eval 'docker compose down --volumes --timeout 10 >/dev/null 2>&1; echo $?'
+rm -rf backup

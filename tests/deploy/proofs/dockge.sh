@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# What Dockge's other buttons do, by the commands it runs, and what it shows meanwhile.
+
+section 'Dockge: restart, update, scale, delete'
+expect 'restart' 0 done_by docker compose restart
+soon 'the post is still there' 200 code "$at/api/posts/$id" -H "Authorization: Bearer $token"
+
+# update: as Dockge does, which stops at the first command that fails.
+update() { docker compose pull && docker compose up -d --remove-orphans; }
+before=$(ids)
+expect 'update with nothing new' 0 done_by update
+expect 'leaves every container alone' "$before" ids
+redis=$(sed -n 's/^ *image: \(redis:.*\)$/\1/p' "$root/docker/stack.yml")
+printf 'FROM %s\nLABEL later=yes\n' "$redis" | DOCKER_BUILDKIT=0 docker build -q -t schoolyard-later - >/dev/null 2>&1
+registry_put schoolyard-later "$redis"
+others=$(docker compose config --services | grep -vx redis)
+# shellcheck disable=SC2086 # several services
+before=$(ids $others)
+expect 'update when the registry has another image of one' 0 done_by update
+expect 'that one is made again of it' yes eval "docker inspect --format '{{.Config.Labels.later}}' \"\$(container redis)\""
+# shellcheck disable=SC2086 # several services
+expect 'and no other' "$before" ids $others
+expect 'everything is well' 0 eval 'up; echo $?'
+expect 'the state is the same' "running($count)" state
+soon 'the post is in the stream again' '*office: kept*' stream "$token"
+
+# crashed SERVICE: what Dockge would show from when its process is killed until the container is well again.
+crashed() {
+    local id times now=''
+    id=$(container "$1")
+    times=$(docker inspect --format '{{.RestartCount}}' "$id")
+    kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$id")"
+    for _ in $(seq 400); do
+        state
+        now=$(docker inspect --format '{{.RestartCount}} {{.State.Status}} {{.State.Health.Status}}' "$id")
+        [[ $now != "$((times + 1)) running healthy" ]] || break
+        sleep 0.05
+    done | uniq
+    state
+}
+for crash in 1 2 3; do
+    shown=$(crashed posts)
+    echo "crash $crash of posts, shown meanwhile: $(uniq <<<"$shown" | tr '\n' ' ')"
+    expect 'what crashed is never taken for what was stopped' '!(*exited*)' echo "$shown"
+    expect 'and comes back' "*running($count)" echo "$shown"
+done
+soon 'with the post' 200 code "$at/api/posts/$id" -H "Authorization: Bearer $(login)"
+
+# A collector is a container on the network of the services, which reaches no outside.
+docker run -d --name schoolyard-collector --network schoolyard_inside --network-alias collector \
+    -v "$here/standins/collector:/collector:ro" --entrypoint perl schoolyard-standin /collector >/dev/null
+setting SY_OTLP_ENDPOINT http://collector:4318
+expect 'a setting: what it concerns is made again, and all run' 0 eval 'up --remove-orphans; echo $?'
+expect 'the state is the same' "running($count)" state
+told() { for service in auth posts feed gateway; do code "$at/api/${service/#gateway/v1\/services}/$([ "$service" = gateway ] && echo status || echo health)" >/dev/null; done; curl -s "$at/api/posts" -H "Authorization: Bearer $token" >/dev/null; docker logs schoolyard-collector 2>&1 | sort -u | tr '\n' ' '; }
+soon 'every service that was asked tells the collector its traces' '*auth*feed*gateway*posts*' told
+docker rm --force schoolyard-collector >/dev/null
+setting SY_OTLP_ENDPOINT ''
+expect 'without it none does' 0 eval 'up; echo $?'
+
+expect 'two of posts' 0 eval 'up --scale posts=2; echo $?'
+soon 'both are known' 2 eval "curl -s -m 10 '$at/api/services/status' -H 'Authorization: Bearer $token' | jq '.services[] | select(.name == \"posts\") | .instances | length'"
+expect 'delete' 0 done_by docker compose down --remove-orphans
+expect 'leaves no container' '' docker compose ps -aq
+expect 'and every volume' 5 eval 'docker volume ls -q --filter label=com.docker.compose.project=schoolyard | wc -l'
+expect 'deployed again it is well' 0 eval 'up; echo $?'
+soon 'with the post' 200 code "$at/api/posts/$id" -H "Authorization: Bearer $(login)"
