@@ -2,9 +2,10 @@
 # A Docker of its own below $dir, and a registry that it asks before the official one. Sourced by tests/deploy/run.
 # shellcheck disable=SC2154 # dir, servers, here, root are the sourcing script's
 
+ours_to_stop=()
 export DOCKER_CONFIG=$servers/docker DOCKER_HOST=unix://$dir/docker.sock
 
-# Both are left alone where they run already.
+# Both are left alone where they run already, also at the end.
 docker_start() {
     "$here/install" "$servers" compose docker registry
     mkdir -p "$dir/dockerd" "$dir/registry"
@@ -18,18 +19,20 @@ storage: { filesystem: { rootdirectory: $dir/registry/data } }
 http: { addr: "$registry" }
 END
         spawn "$dir/registry" docker-registry serve "$dir/registry/config.yml"
+        ours_to_stop+=("$dir/registry")
         until_ready "$dir/registry" 30 http "http://$registry/v2/"
     fi
     if ! docker info >/dev/null 2>&1; then
         spawn "$dir/dockerd" dockerd --data-root "$dir/docker" --exec-root "$dir/exec" --host "$DOCKER_HOST" --pidfile "$dir/dockerd.pid" --registry-mirror "http://$registry"
+        ours_to_stop+=("$dir/dockerd")
         until_ready "$dir/dockerd" 60 docker_answers
     fi
 }
 docker_answers() { docker info >/dev/null 2>&1; }
 
 docker_stop() {
-    halt "$dir/dockerd" TERM 30
-    halt "$dir/registry" TERM 10
+    local folder
+    for folder in "${ours_to_stop[@]}"; do halt "$folder" TERM 30; done
 }
 
 # in_registry IMAGE: what the registry calls it; without a folder it is in Docker's own.
@@ -54,8 +57,7 @@ registry_fill() {
 
 # standins: the images that tests/deploy/standins/make made by official names.
 standins() {
-    local image
-    for image in $(sed -n 's/^ *image: \([^$ ]*\)$/\1/p' "$root/docker/stack.yml" | sort -u); do
-        docker image inspect "$image" >/dev/null 2>&1 && echo "$image"
+    sed -n 's/^ *image: \([^$ ]*\)$/\1/p' "$root/docker/stack.yml" | sort -u | while read -r image; do
+        ! docker image inspect "$image" >/dev/null 2>&1 || echo "$image"
     done
 }

@@ -6,7 +6,7 @@
 stack() {
     mkdir -p "$dir/stacks/$1"
     cp "$root/$2" "$dir/stacks/$1/compose.yaml"
-    cd "$dir/stacks/$1"
+    cd "$dir/stacks/$1" || return
     "$program" config init >.env
     # The stand-in for MongoDB knows no users.
     sed -i 's|mongodb://posts:[^@]*@|mongodb://|' compose.yaml
@@ -44,7 +44,7 @@ stream() { curl -s -m 10 "$at/api/activity-stream" -H "Authorization: Bearer $1"
 # story NAME: the one of tests/stories/published.rs, at this stack's port.
 story() {
     (
-        cd "$root"
+        cd "$root" || exit
         SCHOOLYARD_TEST_SCHOOL=$at SCHOOLYARD_TEST_SCHOOL_ADMIN=office SCHOOLYARD_TEST_SCHOOL_PASSWORD=$password \
             SCHOOLYARD_TEST_SCHOOL_SECRET=$(cd "$OLDPWD" && of_env SY_SECRET_KEY) \
             cargo test -q -p schoolyard --features servers,deployed-tests --test stories -- --exact "published::$1" >"$dir/story.log" 2>&1 || tail -n 40 "$dir/story.log" >&2

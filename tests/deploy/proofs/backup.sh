@@ -1,34 +1,18 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016 # names of tests/deploy/run and of each other; what eval is given
 # The commands of docs/OPERATIONS.md, section Backup: what they saved is all there after everything was lost.
 
 section 'backup and restore'
-backup() (
-    set -e
-    umask 077
-    mkdir -p backup
-    for database in auth profile posts; do docker compose exec -T postgres pg_dump -U postgres --format custom "$database" >"backup/$database.dump"; done
-    docker compose stop mongodb
-    docker compose run -T --rm --no-deps --entrypoint tar mongodb -C /data/db -czf - . >backup/mongodb.tgz
-    docker compose start mongodb
-    cp .env backup/env
-)
-restore() (
-    set -e
-    docker compose run -T --rm --no-deps --entrypoint tar mongodb -C /data/db -xzf - <backup/mongodb.tgz
-    docker compose up -d --wait postgres
-    for database in auth profile posts; do
-        docker compose exec -T postgres pg_restore -U postgres --exit-on-error --single-transaction -d "$database" <"backup/$database.dump"
-    done
-    docker compose up -d --wait
-)
+# commands NUMBER: that block of the section, as it stands there.
+commands() { awk -v wanted="$1" '/^## / { here = ($2 == "Backup") } !here { next } /^```/ { open = !open; count += open; next } open && count == wanted' "$root/docs/OPERATIONS.md"; }
+follow() { bash -euo pipefail -c "$(commands "$1")"; }
 token=$(login)
 expect 'a profile is written' 200 code "$at/api/profile" -H "Authorization: Bearer $token" -H 'Content-Type: application/json' -d '{"first_name":"Olga","city":"Springfield"}'
-expect 'a backup' 0 done_by backup
-ls -l backup | awk 'NR > 1 { print $9, $5 }'
+expect 'a backup' 0 done_by follow 1
+find backup -type f -printf '%f has %s bytes\n' | sort
 soon 'after which the posts are back' 200 code "$at/api/posts/$id" -H "Authorization: Bearer $token"
 expect 'everything is lost' 0 done_by docker compose down --volumes --timeout 10
 expect 'no volume is left' 0 eval 'docker volume ls -q --filter label=com.docker.compose.project=schoolyard | wc -l'
-expect 'it is restored' 0 done_by restore
+expect 'it is restored' 0 done_by follow 2
 soon 'the administrator signs in as before' '*.*.*' login
 soon 'who was signed in is' 200 code "$at/api/auth/me" -H "Authorization: Bearer $token"
 token=$(login)

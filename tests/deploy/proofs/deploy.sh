@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016 # names of tests/deploy/run and of each other; what eval is given
 # What Dockge's users do first: paste the file, deploy, sign in. And what nobody can do then.
 
 section 'Dockge: paste, deploy'

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016 # names of tests/deploy/run and of each other; what eval is given
 # What Dockge's other buttons do, by the commands it runs, and what it shows meanwhile.
 
 section 'Dockge: restart, update, scale, delete'
@@ -52,16 +52,25 @@ docker run -d --name schoolyard-collector --network schoolyard_inside --network-
 setting SY_OTLP_ENDPOINT http://collector:4318
 expect 'a setting: what it concerns is made again, and all run' 0 eval 'up --remove-orphans; echo $?'
 expect 'the state is the same' "running($count)" state
-told() { for service in auth posts feed gateway; do code "$at/api/${service/#gateway/v1\/services}/$([ "$service" = gateway ] && echo status || echo health)" >/dev/null; done; curl -s "$at/api/posts" -H "Authorization: Bearer $token" >/dev/null; docker logs schoolyard-collector 2>&1 | sort -u | tr '\n' ' '; }
-soon 'every service that was asked tells the collector its traces' '*auth*feed*gateway*posts*' told
+told() {
+    for path in auth/me profile posts activity-stream v1/services/status; do code "$at/api/$path" -H "Authorization: Bearer $token" >/dev/null; done
+    docker logs schoolyard-collector 2>&1 | sort -u | tr '\n' ' '
+}
+soon 'every service that was asked tells the collector its traces' '*traces auth*traces feed*traces gateway*traces posts*traces profile*' told
 docker rm --force schoolyard-collector >/dev/null
 setting SY_OTLP_ENDPOINT ''
 expect 'without it none does' 0 eval 'up; echo $?'
 
 expect 'two of posts' 0 eval 'up --scale posts=2; echo $?'
 soon 'both are known' 2 eval "curl -s -m 10 '$at/api/services/status' -H 'Authorization: Bearer $token' | jq '.services[] | select(.name == \"posts\") | .instances | length'"
+# Dockge also removes the folder; whoever wants to deploy again has kept .env.
+mkdir -p "$dir/kept"
+cp compose.yaml .env "$dir/kept/"
 expect 'delete' 0 done_by docker compose down --remove-orphans
-expect 'leaves no container' '' docker compose ps -aq
+expect 'leaves no container' '' docker ps -aq --filter label=com.docker.compose.project=schoolyard
 expect 'and every volume' 5 eval 'docker volume ls -q --filter label=com.docker.compose.project=schoolyard | wc -l'
+rm -rf "$dir/stacks/schoolyard"
+cp -r "$dir/kept" "$dir/stacks/schoolyard"
+cd "$dir/stacks/schoolyard" || exit
 expect 'deployed again it is well' 0 eval 'up; echo $?'
 soon 'with the post' 200 code "$at/api/posts/$id" -H "Authorization: Bearer $(login)"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016 # names of tests/deploy/run and of each other; what eval is given
 # The image, as somebody has it who only runs `docker run`.
 
 section 'the image'
@@ -15,7 +15,7 @@ soon 'and Docker sees that it is well' healthy docker inspect --format '{{.State
 expect 'somebody else asks in it' 0 done_by docker exec schoolyard-one /schoolyard healthcheck
 expect 'an administrator is made beside it' 0 done_by eval 'echo "a long enough secret" | docker exec -i schoolyard-one /schoolyard admin create --email office@school.example'
 expect 'nobody is root in it' 65532:65532 docker inspect --format '{{.Config.User}}' schoolyard-one
-expect 'it says what is inside: crates' '*axum 0.8*MIT*' eval 'docker cp schoolyard-one:/usr/share/doc/schoolyard/COMPONENTS - | tar -xO | grep "^axum "'
+expect 'it says what is inside: crates' 'axum v0.8*MIT*' eval 'docker cp schoolyard-one:/usr/share/doc/schoolyard/COMPONENTS - | tar -xO | grep "^axum "'
 expect 'and packages' '*ca-certificates*libc6*' eval 'docker cp schoolyard-one:/usr/share/doc/schoolyard/COMPONENTS - | tar -xO | sed "1,/^# Debian/d" | tr "\n" " "'
 expect 'with their licences' '*Copyright*' eval 'docker cp schoolyard-one:/usr/share/doc/libc6/copyright - | tar -xO'
 expect 'it knows whom to trust outside' '*BEGIN CERTIFICATE*' eval 'docker cp schoolyard-one:/etc/ssl/certs/ca-certificates.crt - | tar -xO | head -n 5'

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2034,SC2016 # names of tests/deploy/run and of each other; what eval is given
 # The file for one's own machine, as a stack that clients of the CivilDIY system know.
 
 section 'docker-compose.yml'
