@@ -24,6 +24,16 @@ expect 'everything is well' 0 eval 'up; echo $?'
 expect 'the state is the same' "running($count)" state
 soon 'the post is in the stream again' '*office: kept*' stream "$token"
 
+# Another version of ours has another tag; a tag is one image for ever, so the same tag is not asked for again.
+registry_put "$image" schoolyard:later
+setting SY_IMAGE "$(in_registry schoolyard:later)"
+before=$(ids consul kafka mongodb postgres redis traefik)
+expect 'update to another SY_IMAGE' 0 done_by update
+expect 'the services are of it' "$(in_registry schoolyard:later)" eval "docker inspect --format '{{.Config.Image}}' \$(ids auth profile posts feed gateway) | uniq"
+expect 'and the servers were left alone' "$before" ids consul kafka mongodb postgres redis traefik
+expect 'everything is well' 0 eval 'up; echo $?'
+expect 'the state is the same' "running($count)" state
+
 # crashed SERVICE: what Dockge would show from when its process is killed until the container is well again.
 crashed() {
     local id times now=''
