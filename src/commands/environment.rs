@@ -65,6 +65,10 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        says: "A collector of traces (OTLP over HTTP), as the services reach it on their network: http://collector:4318. Empty: no traces.",
+        names: &[("SY_OTLP_ENDPOINT", Choice(""))],
+    },
+    Group {
         says: "Paths of a certificate and its key in the volume `certificates` (/certificates/school.pem). Empty: Traefik signs its own.",
         names: &[
             ("SY_TLS_CERTIFICATE", Choice("")),

@@ -50,6 +50,18 @@ fn the_program_in_the_image_speaks_to_every_server() {
         dockerfile.contains(&format!("FROM rust:{channel}")),
         "the toolchain is {channel}"
     );
+    assert!(
+        dockerfile.contains(&format!("ENV RUSTUP_TOOLCHAIN={channel}\n")),
+        "nothing but the toolchain {channel} of the image is asked for"
+    );
+}
+
+#[test]
+fn what_reads_the_dockerfile_is_part_of_docker() {
+    assert!(
+        !text("docker/Dockerfile").contains("# syntax="),
+        "another reader of it would come from a registry"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use schoolyard::settings::{SERVICES, Settings, Target};
 use serde_json::Value;
 
 use crate::files::{
-    DOCKGE, LOCAL, Otherwise, bash, content, filled, services, strings, text, variables,
+    DOCKGE, LOCAL, Otherwise, bash, content, filled, raw, services, strings, text, variables,
 };
 
 #[test]
@@ -87,6 +87,30 @@ fn every_service_takes_its_settings_and_knows_where_to_store() {
             Plan::of(&settings, &target).unwrap_or_else(|error| panic!("{service}: {error}"));
         assert_eq!(plan.server.listen.port(), 5000, "{service}");
         assert!(!plan.consul.address.is_empty(), "{service}");
+    }
+}
+
+#[test]
+fn every_service_tells_its_traces_where_env_says_and_nowhere_without() {
+    for path in [DOCKGE, LOCAL] {
+        let file = filled(path);
+        for service in SERVICES {
+            let target = Target::of(&[service.to_owned()]).unwrap();
+            let endpoint = |environment: Vec<(String, String)>| -> String {
+                let settings = Settings::load(environment, &target, false).unwrap();
+                let otlp: kit::trace::Config = settings.section("otlp").unwrap();
+                otlp.endpoint
+            };
+            let mut environment = environment_of(&file, service);
+            assert_eq!(endpoint(environment.clone()), "", "{service}");
+
+            let name = "OTEL_EXPORTER_OTLP_ENDPOINT";
+            let written = &raw(path)["services"][service]["environment"][name];
+            assert_eq!(written, "${SY_OTLP_ENDPOINT:-}", "{service}");
+            environment.retain(|(known, _)| known != name);
+            environment.push((name.to_owned(), "http://collector:4318".to_owned()));
+            assert_eq!(endpoint(environment), "http://collector:4318", "{service}");
+        }
     }
 }
 

@@ -16,6 +16,8 @@ mod full;
 mod live;
 #[cfg(feature = "real-tests")]
 mod misconfigured;
+#[cfg(feature = "deployed-tests")]
+mod published;
 mod races;
 mod rebuild;
 mod spoof;

@@ -4,7 +4,7 @@
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::support::{Person, School, Topology, raw};
+use crate::support::{Person, Place, School, Topology, raw};
 
 /// What must come of a row.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ enum Seen {
 }
 use Seen::{Because, Refused, Teacher};
 
-struct Row {
+pub struct Row {
     name: &'static str,
     /// The request line's method and target.
     line: &'static str,
@@ -383,8 +383,8 @@ fn through_the_gateway() -> Vec<Row> {
 
 /// The same through Traefik. It goes to where a path ends before anything is asked, so a path that climbs or has a slash too
 /// many is judged there; and it takes whole addresses for what they are.
-#[cfg(feature = "real-tests")]
-fn through_traefik() -> Vec<Row> {
+#[cfg(any(feature = "real-tests", feature = "deployed-tests"))]
+pub fn through_traefik() -> Vec<Row> {
     let mut rows = through_the_gateway();
     for row in &mut rows {
         row.seen = match row.name {
@@ -511,7 +511,7 @@ fn direct() -> Vec<Row> {
 struct Tokens(Vec<(&'static str, String)>);
 
 impl Tokens {
-    async fn make(school: &School, teacher: &Person) -> Self {
+    async fn make(school: &impl Place, teacher: &Person) -> Self {
         let secret = school.secret();
         let claims = claims_of(teacher.token());
         let with = |change: &dyn Fn(&mut Value)| {
@@ -530,7 +530,7 @@ impl Tokens {
             teacher.token().split('.').next().unwrap(),
             part(admin)
         );
-        let gone = school.sign_in_teacher().await;
+        let gone = school.teacher().await;
         gone.post("/api/auth/logout", json!({})).await.expect(200);
         Self(vec![
             ("own", teacher.token().to_owned()),
@@ -681,24 +681,27 @@ async fn wrong(base: &str, rows: &[Row], tokens: &Tokens, teacher: &Person) -> V
     wrong
 }
 
-async fn gateway_matrix(topology: Topology, rows: Vec<Row>) {
-    let school = School::start(topology).await;
-    let teacher = school.sign_in_teacher().await;
+pub async fn gateway_matrix(school: impl Place, rows: Vec<Row>) {
+    let teacher = school.teacher().await;
     let tokens = Tokens::make(&school, &teacher).await;
     assert!(rows.len() >= 40);
     let wrong = wrong(school.base(), &rows, &tokens, &teacher).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    school.stop().await;
+    school.leave().await;
 }
 
 #[tokio::test]
 async fn nobody_passes_for_another_through_the_gateway_of_one_process() {
-    gateway_matrix(Topology::Together, through_the_gateway()).await;
+    gateway_matrix(
+        School::start(Topology::Together).await,
+        through_the_gateway(),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn nobody_passes_for_another_through_the_gateway_to_services_apart() {
-    gateway_matrix(Topology::Apart, through_the_gateway()).await;
+    gateway_matrix(School::start(Topology::Apart).await, through_the_gateway()).await;
 }
 
 #[tokio::test]
@@ -729,11 +732,15 @@ async fn nobody_passes_for_another_at_a_services_own_port() {
 #[cfg(feature = "real-tests")]
 #[tokio::test]
 async fn nothing_a_client_says_makes_it_somebody_else_on_real_servers() {
-    gateway_matrix(Topology::Servers, through_the_gateway()).await;
+    gateway_matrix(
+        School::start(Topology::Servers).await,
+        through_the_gateway(),
+    )
+    .await;
 }
 
 #[cfg(feature = "real-tests")]
 #[tokio::test]
 async fn nothing_a_client_says_makes_it_somebody_else_through_traefik_on_real_servers() {
-    gateway_matrix(Topology::Traefik, through_traefik()).await;
+    gateway_matrix(School::start(Topology::Traefik).await, through_traefik()).await;
 }

@@ -4,7 +4,10 @@
 mod door;
 mod live;
 mod person;
+mod place;
 pub mod process;
+#[cfg(feature = "deployed-tests")]
+mod published;
 mod raw;
 #[cfg(feature = "real-tests")]
 mod run;
@@ -17,6 +20,9 @@ mod whole;
 
 pub use live::{Live, Seen};
 pub use person::{Answer, Person, titles};
+pub use place::Place;
+#[cfg(feature = "deployed-tests")]
+pub use published::Published;
 pub use raw::raw;
 #[cfg(feature = "real-tests")]
 pub use run::{Run, script};
