@@ -178,24 +178,30 @@ impl FullStack {
         std::fs::remove_dir_all(self.run.folder().join(server).join("data")).unwrap();
     }
 
-    /// Waits until Traefik routes to exactly so many instances of a service.
+    /// Waits until Traefik routes to exactly so many instances of a service; of auth, also what forward-auth asks.
     pub async fn until_routed(&self, service: &str, instances: usize) {
-        let path = format!(
-            "http://127.0.0.1:{}/api/http/services/{service}@consulcatalog",
-            self.run.port("traefik") + 1
-        );
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let password = self.run.secret("traefik.dashboard");
+        let known = format!("http/services/{service}@consulcatalog");
         self.until("Traefik routes to them", async || {
-            let asked = http.get(&path).basic_auth("operator", Some(&password));
-            let Ok(answer) = asked.send().await else {
-                return false;
-            };
-            let known: serde_json::Value = answer.json().await.unwrap_or_default();
-            let servers = known["loadBalancer"]["servers"].as_array();
-            servers.is_some_and(|servers| servers.len() == instances)
+            self.servers(&known).await == Some(instances)
         })
         .await;
+        if service == "auth" {
+            self.until("forward-auth asks them", async || {
+                self.servers("tcp/services/sy-doors-of-auth@consul").await == Some(instances)
+            })
+            .await;
+        }
+    }
+
+    /// How many servers Traefik has for a service of its API.
+    async fn servers(&self, service: &str) -> Option<usize> {
+        let admin = self.run.port("traefik") + 1;
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = http
+            .get(format!("http://127.0.0.1:{admin}/api/{service}"))
+            .basic_auth("operator", Some(self.run.secret("traefik.dashboard")));
+        let known: serde_json::Value = asked.send().await.ok()?.json().await.ok()?;
+        Some(known["loadBalancer"]["servers"].as_array()?.len())
     }
 
     /// Waits until something holds; answers how long it took.
