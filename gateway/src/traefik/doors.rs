@@ -14,7 +14,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::model::{Host, Kind, Socket, id_of};
@@ -64,6 +64,12 @@ pub async fn keep(
                     doors.holds(new, work.spawn(held));
                 }
             }
+        }
+        // who has ended
+        while work.try_join_next().is_some() {}
+        // What stands in Consul stays until each of them has been tried once.
+        if tell.borrow().is_none() && !doors.all_tried() {
+            continue;
         }
         tell.send_if_modified(|known| {
             let now = doors.open();
@@ -116,8 +122,15 @@ async fn hold(socket: Socket, tell: mpsc::UnboundedSender<(Socket, bool)>) {
             return;
         }
         match held {
-            // It says nothing before it is spoken to, and ends it when nobody speaks; then it takes another one.
-            Some(mut stream) => drop(stream.read(&mut [0]).await),
+            // It says nothing before it is spoken to, and ends it when nobody speaks; then it takes another one. One that
+            // ends each at once, as while it stops, is not tried all the time.
+            Some(mut stream) => {
+                let began = Instant::now();
+                drop(stream.read(&mut [0]).await);
+                if began.elapsed() < AGAIN {
+                    sleep(AGAIN).await;
+                }
+            }
             None => sleep(AGAIN).await,
         }
     }
@@ -129,7 +142,8 @@ struct Doors(BTreeMap<Socket, Door>);
 
 #[derive(Debug, Default)]
 struct Door {
-    stands: bool,
+    /// Not known until it was tried.
+    stands: Option<bool>,
     held: Option<tokio::task::AbortHandle>,
 }
 
@@ -170,12 +184,17 @@ impl Doors {
     fn heard(&mut self, socket: Socket, stands: bool) {
         // one that is not named any more may have been heard of on its way out
         if let Some(door) = self.0.get_mut(&socket) {
-            door.stands = stands;
+            door.stands = Some(stands);
         }
     }
 
+    fn all_tried(&self) -> bool {
+        self.0.values().all(|door| door.stands.is_some())
+    }
+
     fn open(&self) -> Vec<Socket> {
-        let open = self.0.iter().filter(|(_, door)| door.stands);
+        let open = self.0.iter();
+        let open = open.filter(|(_, door)| door.stands == Some(true));
         open.map(|(socket, _)| socket.clone()).collect()
     }
 }

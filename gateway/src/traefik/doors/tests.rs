@@ -57,7 +57,10 @@ struct Watch {
 
 impl Watch {
     fn begin() -> Self {
-        let consul = MemoryConsul::new();
+        Self::of(MemoryConsul::new())
+    }
+
+    fn of(consul: MemoryConsul) -> Self {
         let (tell, open) = watch::channel(None);
         let mut work = JoinSet::new();
         let host = Host::new("localhost").unwrap();
@@ -111,6 +114,20 @@ async fn an_instance_that_leaves_is_out_while_it_still_answers() {
     watch.until(&[at]).await;
     watch.consul.deregister("one").await.unwrap();
     watch.until(&[]).await;
+}
+
+#[tokio::test]
+async fn nothing_is_told_before_all_that_are_there_have_been_tried() {
+    let consul = MemoryConsul::new();
+    let ((one, at_one), (two, at_two)) = (listener().await, listener().await);
+    let _live = (takes(one), takes(two));
+    for (id, at) in [("one", at_one), ("two", at_two)] {
+        let registration = auth(id, at, &["localhost"]);
+        consul.register(&registration).await.unwrap();
+    }
+    let mut watch = Watch::of(consul);
+    watch.open.changed().await.unwrap();
+    assert_eq!(watch.open.borrow().as_ref().map(Vec::len), Some(2));
 }
 
 #[tokio::test]
