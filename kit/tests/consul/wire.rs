@@ -36,6 +36,7 @@ async fn a_registration_says_everything_the_agent_needs() {
             "Address": "127.0.0.1",
             "Port": 5000,
             "Tags": ["traefik.enable=true"],
+            "Meta": {"tls_port": "8443"},
             "Check": {
                 "HTTP": "http://127.0.0.1:5000/health",
                 "Interval": "10000ms",
