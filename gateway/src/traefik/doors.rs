@@ -55,13 +55,13 @@ pub async fn keep(
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            Some((socket, stands)) = hear.recv() => doors.heard(socket, stands),
+            Some((socket, stands)) = hear.recv() => doors.heard(&socket, stands),
             Ok(()) = instances.changed() => {
                 let named: Option<Vec<Instance>> = instances.borrow_and_update().clone();
                 let sockets = named.iter().flatten().filter_map(|instance| of(instance, &host));
                 for new in doors.named(sockets.collect()) {
                     let held = hold(new.clone(), heard.clone());
-                    doors.holds(new, work.spawn(held));
+                    doors.holds(&new, work.spawn(held));
                 }
             }
         }
@@ -175,15 +175,15 @@ impl Doors {
         new
     }
 
-    fn holds(&mut self, socket: Socket, held: tokio::task::AbortHandle) {
-        if let Some(door) = self.0.get_mut(&socket) {
+    fn holds(&mut self, socket: &Socket, held: tokio::task::AbortHandle) {
+        if let Some(door) = self.0.get_mut(socket) {
             door.held = Some(held);
         }
     }
 
-    fn heard(&mut self, socket: Socket, stands: bool) {
+    fn heard(&mut self, socket: &Socket, stands: bool) {
         // one that is not named any more may have been heard of on its way out
-        if let Some(door) = self.0.get_mut(&socket) {
+        if let Some(door) = self.0.get_mut(socket) {
             door.stands = Some(stands);
         }
     }

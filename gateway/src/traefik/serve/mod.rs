@@ -16,7 +16,7 @@ use kit::clock::SharedClock;
 use kit::consul::{Catalog, KeyValue};
 use kit::metrics::Metrics;
 use kit::routes::{Api, RouteInfo};
-use kit::service::{Service, Worker};
+use kit::service::Service;
 
 use super::model::Address;
 use super::reconcile::{Reconciler, Sources, State};
@@ -107,7 +107,7 @@ pub fn behind_traefik(config: &Config, deps: BehindDeps) -> anyhow::Result<Behin
 
     let mut checks = probe::checks(&probes);
     checks.push(state.check());
-    let mut workers: Vec<Worker> = reconciler.workers().into();
+    let mut workers = reconciler.workers();
     workers.push(probe::watch(probes));
     Ok(Behind {
         service: Service {
