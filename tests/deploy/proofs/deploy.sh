@@ -14,6 +14,7 @@ soon 'and signs in' '*.*.*' login
 token=$(login)
 id=$(post "$token" kept)
 soon 'a post comes into the stream' '*office: kept*' stream "$token"
+soon 'forward-auth asks auth at its own TLS address' '*:8443' eval "docker compose exec -T -e CONSUL_HTTP_TOKEN=$(of_env SY_CONSUL_BOOTSTRAP) consul consul kv get traefik/tcp/services/sy-doors-of-auth/loadBalancer/servers/0/address"
 # So the rows of the spoof matrix that aim at a service's own port have nothing to aim at.
 expect 'no other port is published' "127.0.0.1:${at##*:}->8000/tcp" eval "docker compose ps --format json | jq -rs 'map(.Ports | split(\", \")[] | select(contains(\"->\"))) | unique[]'"
 expect 'story: nobody passes for another' '*1 passed; 0 failed*' story nobody_passes_for_another_through_the_one_port
