@@ -31,7 +31,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use backends::{audit, bus::Bus, db::Db, idempotency, outbox, readiness};
-use contracts::{Identity, InternalCa, TlsDoor, Verifier, topics};
+use contracts::{Identity, InternalCa, Verifier, topics};
 use kit::{SharedClock, SharedIds, metrics::Metrics, service::Service, token::KeyRing};
 
 pub use accounts::{Accounts, Person};
@@ -181,15 +181,11 @@ async fn build_at(place: Place, config: Config, deps: Deps) -> anyhow::Result<Bu
     let mut tls = None;
     let mut keeping = None;
     if let Some(listen) = listen {
-        let told = TlsDoor {
-            port: listen.port(),
-            names: names.clone(),
-        };
-        let keeper = Keeper::start(authorities, names, deps.clock.clone())
+        let keeper = Keeper::start(authorities, names.clone(), deps.clock.clone())
             .await
             .context("auth: the certificate of auth.tls_listen")?;
         let router = tls::router(&auth, checks.clone(), deps.clock.clone())?;
-        tls = Some(TlsAddress::new(listen, told, keeper.tls(), router));
+        tls = Some(TlsAddress::new(listen, names, keeper.tls(), router));
         keeping = Some(keeper.worker());
     }
     let mut service = Service {

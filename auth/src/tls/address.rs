@@ -19,16 +19,16 @@ use crate::{routes, state::Auth};
 pub struct TlsAddress {
     /// Where to listen (`auth.tls_listen`).
     pub listen: SocketAddr,
-    told: TlsDoor,
+    names: Vec<String>,
     tls: Tls,
     router: Router,
 }
 
 impl TlsAddress {
-    pub(crate) fn new(listen: SocketAddr, told: TlsDoor, tls: Tls, router: Router) -> Self {
+    pub(crate) fn new(listen: SocketAddr, names: Vec<String>, tls: Tls, router: Router) -> Self {
         Self {
             listen,
-            told,
+            names,
             tls,
             router,
         }
@@ -37,7 +37,10 @@ impl TlsAddress {
     /// What the catalog is to say of it.
     #[must_use]
     pub fn told(&self) -> TlsDoor {
-        self.told.clone()
+        TlsDoor {
+            port: self.listen.port(),
+            names: self.names.clone(),
+        }
     }
 
     /// Opens it at a listener, with the edge of the server it belongs to.

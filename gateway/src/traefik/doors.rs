@@ -13,14 +13,13 @@ use kit::consul::{Catalog, Following, Instance, Pair};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::model::{Host, Kind, Socket, id_of};
+use super::render::AUTH;
 
-/// The service whose doors they are.
-const AUTH: &str = "auth";
 /// Time between two answers of the catalog, so that an instance that comes and goes quickly keeps nobody busy.
 const PACE: Duration = Duration::from_millis(50);
 /// How soon one that takes no connection is tried again.
@@ -49,7 +48,7 @@ pub async fn keep(
 ) -> anyhow::Result<()> {
     let mut doors = Doors::default();
     let (heard, mut hear) = mpsc::unbounded_channel();
-    let (found, mut instances) = watch::channel(None);
+    let (found, mut instances) = watch::channel(Vec::new());
     let mut work = JoinSet::new();
     work.spawn(follow(catalog, found));
     loop {
@@ -57,12 +56,9 @@ pub async fn keep(
             () = stop.cancelled() => return Ok(()),
             Some((socket, stands)) = hear.recv() => doors.heard(&socket, stands),
             Ok(()) = instances.changed() => {
-                let named: Option<Vec<Instance>> = instances.borrow_and_update().clone();
-                let sockets = named.iter().flatten().filter_map(|instance| of(instance, &host));
-                for new in doors.named(sockets.collect()) {
-                    let held = hold(new.clone(), heard.clone());
-                    doors.holds(&new, work.spawn(held));
-                }
+                let named = instances.borrow_and_update();
+                let sockets = named.iter().filter_map(|instance| of(instance, &host));
+                doors.named(sockets.collect(), |new| work.spawn(hold(new, heard.clone())));
             }
         }
         // who has ended
@@ -90,14 +86,14 @@ fn of(instance: &Instance, host: &Host) -> Option<Socket> {
 }
 
 /// Tells the instances as the catalog knows them. While it is away, or has just lost its data, they are those of before.
-async fn follow(catalog: Arc<dyn Catalog>, tell: watch::Sender<Option<Vec<Instance>>>) {
+async fn follow(catalog: Arc<dyn Catalog>, tell: watch::Sender<Vec<Instance>>) {
     let mut following = Following::default();
     loop {
         let pause = match catalog.passing(AUTH, following.after()).await {
             Ok(found) => {
                 let lost = following.answered(found.index);
                 if !(lost && found.instances.is_empty()) {
-                    tell.send_replace(Some(found.instances));
+                    tell.send_replace(found.instances);
                 }
                 PACE
             }
@@ -140,44 +136,28 @@ async fn hold(socket: Socket, tell: mpsc::UnboundedSender<(Socket, bool)>) {
 #[derive(Debug, Default)]
 struct Doors(BTreeMap<Socket, Door>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Door {
     /// Not known until it was tried.
     stands: Option<bool>,
-    held: Option<tokio::task::AbortHandle>,
-}
-
-impl Door {
-    fn leave(&self) {
-        if let Some(held) = &self.held {
-            held.abort();
-        }
-    }
+    held: AbortHandle,
 }
 
 impl Doors {
-    /// These are named now. Answers those that were not.
-    fn named(&mut self, sockets: Vec<Socket>) -> Vec<Socket> {
+    /// These are named now; those that were not are held from now on.
+    fn named(&mut self, sockets: Vec<Socket>, mut hold: impl FnMut(Socket) -> AbortHandle) {
         self.0.retain(|socket, door| {
             let stays = sockets.contains(socket);
             if !stays {
-                door.leave();
+                door.held.abort();
             }
             stays
         });
-        let mut new = Vec::new();
         for socket in sockets {
-            if !self.0.contains_key(&socket) {
-                self.0.insert(socket.clone(), Door::default());
-                new.push(socket);
-            }
-        }
-        new
-    }
-
-    fn holds(&mut self, socket: &Socket, held: tokio::task::AbortHandle) {
-        if let Some(door) = self.0.get_mut(socket) {
-            door.held = Some(held);
+            self.0.entry(socket).or_insert_with_key(|new| Door {
+                stands: None,
+                held: hold(new.clone()),
+            });
         }
     }
 

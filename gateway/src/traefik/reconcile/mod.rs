@@ -109,17 +109,8 @@ impl Reconciler {
             let kept = match found {
                 Ok(listing) => {
                     following.answered(listing.index);
-                    match self.desired(&listing, &mut wanted) {
-                        Ok(desired) => {
-                            if desired != last {
-                                pace.anew();
-                                last.clone_from(&desired);
-                            }
-                            let correct = self.correct(&listing, &desired, &mut pace);
-                            stop.run_until_cancelled(correct).await
-                        }
-                        Err(error) => Some(Err(error.into())),
-                    }
+                    let correct = self.correct(&listing, &mut wanted, &mut last, &mut pace);
+                    stop.run_until_cancelled(correct).await
                 }
                 Err(error) => Some(Err(error)),
             };
@@ -166,10 +157,16 @@ impl Reconciler {
     async fn correct(
         &self,
         listing: &Listing,
-        desired: &[Object],
+        wanted: &mut Wanted,
+        last: &mut Vec<Object>,
         pace: &mut Pace,
     ) -> Result<(), Trouble> {
-        let plan = plan(desired, &listing.pairs);
+        let desired = self.desired(listing, wanted)?;
+        if desired != *last {
+            pace.anew();
+            *last = desired;
+        }
+        let plan = plan(last, &listing.pairs);
         self.state.foreign(plan.foreign);
         let Some(first) = plan.transactions.first() else {
             pace.settled(Instant::now());

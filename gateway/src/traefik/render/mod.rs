@@ -33,7 +33,7 @@ pub const AUTH_UNAVAILABLE: &str = "auth-unavailable";
 /// The service that answers for whom nobody answers.
 pub(super) const GATEWAY: &str = crate::own::NAME;
 /// The service that is asked who is calling.
-const AUTH: &str = "auth";
+pub(super) const AUTH: &str = "auth";
 
 /// What an operator decides of it.
 #[derive(Clone, Debug)]
