@@ -145,14 +145,20 @@ impl<O: Outbox> Relay<O> {
     }
 
     async fn step(&mut self) -> anyhow::Result<Step> {
-        if self.outbox.is_empty().await? {
-            return Ok(Step::Idle);
-        }
-        if !self.hold().await? {
-            return Ok(Step::Elsewhere);
+        if !self.holds() {
+            // Without work nobody takes the lease, so that nothing is written.
+            if self.outbox.is_empty().await? {
+                return Ok(Step::Idle);
+            }
+            if !self.renew().await? {
+                return Ok(Step::Elsewhere);
+            }
         }
         // Read under the lease: what is read before it may have been sent by the holder before us.
         let waiting = self.outbox.oldest(BATCH).await?;
+        if waiting.is_empty() {
+            return Ok(Step::Idle);
+        }
         let (places, records): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
         let (outbox, bus) = (self.outbox.clone(), Arc::clone(&self.bus));
         let send = async move {
@@ -179,15 +185,10 @@ impl<O: Outbox> Relay<O> {
         }
     }
 
-    /// True if the lease is held for at least two thirds of its time.
-    async fn hold(&mut self) -> Result<bool, Error> {
-        if self
-            .held_until
+    /// Whether the lease is held for at least two thirds of its time.
+    fn holds(&self) -> bool {
+        self.held_until
             .is_some_and(|until| until > Instant::now() + LEASE * 2 / 3)
-        {
-            return Ok(true);
-        }
-        self.renew().await
     }
 
     async fn renew(&mut self) -> Result<bool, Error> {
