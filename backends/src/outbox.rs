@@ -43,7 +43,7 @@ pub struct Message {
 /// Writes the event into the transaction; its commit wakes the relay. Call it **after** the row of the aggregate was
 /// written: that row's lock is what makes the numbers of two events of one key rise in the order of their commits.
 pub async fn put(tx: &mut Tx, message: &Message) -> Result<(), Error> {
-    tx.query(
+    tx.later(
         "INSERT INTO outbox (topic, key, event_id, event_type, payload, headers, at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(message.topic)
@@ -53,7 +53,7 @@ pub async fn put(tx: &mut Tx, message: &Message) -> Result<(), Error> {
     .bind(message.payload.clone())
     .bind(Json(origin::with(message.headers.clone())))
     .bind(message.at)
-    .later()
+    .put_off()
     .await?;
     tx.carries_outbox();
     Ok(())

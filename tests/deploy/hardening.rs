@@ -135,6 +135,14 @@ fn memory_is_set_by_value_and_below_the_limit() {
         bytes(heap) * 3 / 2 <= limit("kafka"),
         "Java needs more than its heap"
     );
+    let traefik = file["services"]["traefik"]["environment"]["GOMEMLIMIT"]
+        .as_str()
+        .and_then(|value| value.strip_suffix("iB"))
+        .unwrap();
+    assert!(
+        bytes(&traefik.to_lowercase()) * 5 / 4 <= limit("traefik"),
+        "Go counts its own memory only"
+    );
     let redis = strings(&file["services"]["redis"]["command"]);
     let at = redis
         .iter()

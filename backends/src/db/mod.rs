@@ -10,6 +10,8 @@ mod hold;
 mod lite_tx;
 mod migrate;
 mod options;
+mod parameters;
+mod pg_tx;
 mod query;
 mod sqlite;
 mod sync;
@@ -29,6 +31,7 @@ use tokio::sync::watch;
 
 use self::{
     engine::{Engine, Inner},
+    pg_tx::PgTx,
     query::On,
     sqlite::Lite,
     tx::TxOn,
@@ -37,7 +40,7 @@ pub use self::{
     error::Error,
     hold::{Hold, Share},
     options::{DbOptions, Sync},
-    query::{Bind, Query, Record},
+    query::{Bind, Later, Query, Record},
     tx::Tx,
 };
 
@@ -138,7 +141,7 @@ impl Db {
     /// Begins a transaction. On SQLite it waits its turn at the one writer; elsewhere for a free connection.
     pub async fn begin(&self) -> Result<Tx, Error> {
         let on = match &self.inner.engine {
-            Engine::Postgres(pool) => TxOn::Postgres(pool.begin().await?),
+            Engine::Postgres(pool) => TxOn::Postgres(PgTx::begin(pool).await?),
             Engine::Sqlite(lite) => TxOn::Sqlite(lite.begin().await?),
         };
         Ok(Tx::new(on, self.clone()))

@@ -11,7 +11,7 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow},
 };
 
-use super::{Error, lite_tx::LiteTx};
+use super::{Error, lite_tx::LiteTx, pg_tx::PgTx};
 
 /// Anything both databases take as a parameter.
 pub trait Bind:
@@ -40,7 +40,9 @@ impl<T> Record for T where
 /// Where a query runs.
 pub(super) enum On<'c> {
     PgPool(&'c PgPool),
-    PgTx(&'c mut sqlx::PgConnection),
+    PgTx(&'c mut PgTx),
+    /// To be put off.
+    PgLater(&'c mut PgTx),
     SqlitePool(&'c SqlitePool),
     SqliteTx(&'c mut LiteTx),
 }
@@ -72,7 +74,9 @@ macro_rules! run {
                     .await?
             }
             (On::PgTx(tx), Args::Postgres(args)) => {
-                sqlx::$make::<Postgres, _, _>(sql, args).$method(tx).await?
+                sqlx::$make::<Postgres, _, _>(sql, args)
+                    .$method(tx.ready().await?)
+                    .await?
             }
             (On::SqlitePool(pool), Args::Sqlite(args)) => {
                 sqlx::$make::<Sqlite, _, _>(sql, args).$method(pool).await?
@@ -95,7 +99,13 @@ macro_rules! run {
 impl<'c> Query<'c> {
     pub(super) fn new(mut on: On<'c>, sql: impl sqlx::SqlSafeStr) -> Query<'c> {
         let mut before = 0;
+        let sql = sql.into_sql_str();
         let args = match &mut on {
+            On::PgLater(tx) => {
+                let args = tx.args_before(sql.as_str());
+                before = args.len();
+                Args::Postgres(args)
+            }
             On::PgPool(_) | On::PgTx(_) => Args::Postgres(PgArguments::default()),
             On::SqlitePool(_) => Args::Sqlite(SqliteArguments::default()),
             On::SqliteTx(tx) => {
@@ -106,7 +116,7 @@ impl<'c> Query<'c> {
         };
         Query {
             on,
-            sql: sql.into_sql_str(),
+            sql,
             args: Ok(args),
             before,
         }
@@ -160,7 +170,7 @@ impl<'c> Query<'c> {
                 .await?
                 .rows_affected(),
             (On::PgTx(tx), Args::Postgres(args)) => sqlx::query_with(sql, args)
-                .execute(tx)
+                .execute(tx.ready().await?)
                 .await?
                 .rows_affected(),
             (On::SqlitePool(pool), Args::Sqlite(args)) => sqlx::query_with(sql, args)
@@ -176,30 +186,37 @@ impl<'c> Query<'c> {
             _ => unreachable!("arguments are made for the connection"),
         })
     }
+}
 
-    /// Puts a statement off whose outcome nobody waits for: it runs with the next statement of the transaction or with its
-    /// commit, in the same command, and what it fails with is what that answers. On PostgreSQL it runs at once.
-    pub async fn later(self) -> Result<(), Error> {
+/// A statement that is put off, with its parameters; see [`Tx::later`](super::Tx::later).
+#[must_use = "it is put off by `put_off`"]
+pub struct Later<'c>(Query<'c>);
+
+impl<'c> Later<'c> {
+    pub(super) fn new(query: Query<'c>) -> Later<'c> {
+        Later(query)
+    }
+
+    /// Binds the next parameter.
+    pub fn bind<T: Bind>(self, value: T) -> Self {
+        Later(self.0.bind(value))
+    }
+
+    /// Puts it off. Answers what an earlier statement failed with that cannot wait for this one.
+    pub async fn put_off(self) -> Result<(), Error> {
         let Query {
             on,
             sql,
             args,
             before,
-        } = self;
+        } = self.0;
         match (on, args.map_err(sqlx::Error::Encode)?) {
             (On::SqliteTx(tx), Args::Sqlite(args)) => {
                 tx.put_off(sql.as_str(), before, args);
                 Ok(())
             }
-            (on, args) => Query {
-                on,
-                sql,
-                args: Ok(args),
-                before,
-            }
-            .execute()
-            .await
-            .map(drop),
+            (On::PgLater(tx), Args::Postgres(args)) => tx.put_off(sql, before, args).await,
+            _ => unreachable!("only statements of a transaction are put off"),
         }
     }
 }

@@ -6,7 +6,8 @@ use super::{
     Db, Error, Query, Sync,
     engine::{Engine, Woken},
     lite_tx::LiteTx,
-    query::On,
+    pg_tx::PgTx,
+    query::{Later, On},
 };
 
 /// An open transaction. On SQLite it holds the one writer: begin late, commit soon, and never await a peer inside.
@@ -21,7 +22,7 @@ pub struct Tx {
 
 #[derive(Debug)]
 pub(super) enum TxOn {
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    Postgres(PgTx),
     Sqlite(LiteTx),
 }
 
@@ -37,9 +38,18 @@ impl Tx {
     /// A statement inside the transaction.
     pub fn query(&mut self, sql: impl sqlx::SqlSafeStr) -> Query<'_> {
         match &mut self.on {
-            TxOn::Postgres(tx) => Query::new(On::PgTx(&mut *tx), sql),
+            TxOn::Postgres(tx) => Query::new(On::PgTx(tx), sql),
             TxOn::Sqlite(tx) => Query::new(On::SqliteTx(tx), sql),
         }
+    }
+
+    /// A statement whose outcome nobody waits for: it runs with others that were put off, at the latest before the next
+    /// statement of the transaction or its commit, and what it fails with is what that answers.
+    pub fn later(&mut self, sql: impl sqlx::SqlSafeStr) -> Later<'_> {
+        Later::new(match &mut self.on {
+            TxOn::Postgres(tx) => Query::new(On::PgLater(tx), sql),
+            TxOn::Sqlite(tx) => Query::new(On::SqliteTx(tx), sql),
+        })
     }
 
     /// Which database this is.
@@ -80,7 +90,7 @@ impl Tx {
     /// Undoes everything.
     pub async fn rollback(self) -> Result<(), Error> {
         match self.on {
-            TxOn::Postgres(tx) => Ok(tx.rollback().await?),
+            TxOn::Postgres(tx) => tx.rollback().await,
             TxOn::Sqlite(tx) => tx.rollback().await,
         }
     }

@@ -100,15 +100,15 @@ backends::on_every_database! {
     async fn what_was_put_off_is_there_for_the_next_statement_and_after_the_commit(db: TestDb) {
         let db = ready(&db).await;
         let mut tx = db.begin().await.unwrap();
-        tx.query("INSERT INTO parent (id, name, n) VALUES ($1, $2, $3)").bind(2_i64).bind("a $1 'b'").bind(5_i64).later().await.unwrap();
-        tx.query("INSERT INTO child (id, parent) VALUES ($2, $1)").bind(2_i64).bind(9_i64).later().await.unwrap();
+        tx.later("INSERT INTO parent (id, name, n) VALUES ($1, $2, $3)").bind(2_i64).bind("a $1 'b'").bind(5_i64).put_off().await.unwrap();
+        tx.later("INSERT INTO child (id, parent) VALUES ($2, $1)").bind(2_i64).bind(9_i64).put_off().await.unwrap();
         let sum: i64 = tx.query("SELECT CAST(SUM(p.n + c.id) AS BIGINT) FROM parent p JOIN child c ON c.parent = p.id WHERE p.id = $1 AND p.name <> '$1'")
             .bind(2_i64).scalar().await.unwrap();
         assert_eq!(sum, 14);
-        tx.query("UPDATE parent SET n = $1 WHERE id = $2").bind(8_i64).bind(2_i64).later().await.unwrap();
-        tx.query("DELETE FROM child").later().await.unwrap();
+        tx.later("UPDATE parent SET n = $1 WHERE id = $2").bind(8_i64).bind(2_i64).put_off().await.unwrap();
+        tx.later("DELETE FROM child").put_off().await.unwrap();
         assert_eq!(tx.query("UPDATE parent SET n = n + $1").bind(1_i64).execute().await.unwrap(), 2, "of the last statement only");
-        tx.query("DELETE FROM parent WHERE id = $1").bind(1_i64).later().await.unwrap();
+        tx.later("DELETE FROM parent WHERE id = $1").bind(1_i64).put_off().await.unwrap();
         tx.commit().await.unwrap();
         let left: Vec<(i64, String, i64)> = db.query("SELECT id, name, n FROM parent").all().await.unwrap();
         assert_eq!(left, [(2, "a $1 'b'".to_owned(), 9)]);
@@ -120,7 +120,7 @@ backends::on_every_database! {
             let outcome = async {
                 let mut tx = db.begin().await?;
                 tx.query("UPDATE parent SET n = 1").execute().await?;
-                tx.query("INSERT INTO parent (id, name, n) VALUES (2, 'first', 0)").later().await?;
+                tx.later("INSERT INTO parent (id, name, n) VALUES (2, 'first', 0)").put_off().await?;
                 if !last {
                     // whoever takes no notice of the failure must not get a half of it committed
                     let _ = tx.query("UPDATE parent SET n = 2").execute().await;
@@ -131,7 +131,7 @@ backends::on_every_database! {
             assert_eq!(n(&db).await, 0);
         }
         let mut tx = db.begin().await.unwrap();
-        tx.query("UPDATE parent SET n = 3").later().await.unwrap();
+        tx.later("UPDATE parent SET n = 3").put_off().await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(n(&db).await, 3);
     }
@@ -142,8 +142,8 @@ backends::on_every_database! {
             let before = n(&db).await;
             let work = async {
                 let mut tx = db.begin().await?;
-                tx.query("UPDATE parent SET n = n + 1").later().await?;
-                tx.query("UPDATE parent SET n = n + 2").later().await?;
+                tx.later("UPDATE parent SET n = n + 1").put_off().await?;
+                tx.later("UPDATE parent SET n = n + 2").put_off().await?;
                 tx.commit().await
             };
             tokio::select! {

@@ -111,7 +111,8 @@ start_traefik() {
         [ -z "${OTLP_TRACES:-}" ] || fill "$here/../../traefik/tracing.yml" OTLP_TRACES="$OTLP_TRACES"
     } >"$folder/traefik.yml"
     password=$(secret traefik.dashboard)
-    SCHOOLYARD_DASHBOARD_USER="operator:$(openssl passwd -apr1 -in "$password")" \
+    # The memory that the compose files give it.
+    GOGC=200 GOMEMLIMIT=192MiB SCHOOLYARD_DASHBOARD_USER="operator:$(openssl passwd -apr1 -in "$password")" \
         spawn "$folder" "$servers/bin/traefik" --configFile="$folder/traefik.yml"
 }
 ready_traefik() { http "http://127.0.0.1:$((port + 1))/ping"; }

@@ -73,7 +73,7 @@ async fn next_time(tx: &mut Tx, now: DateTime<Utc>) -> Result<DateTime<Utc>, Err
 }
 
 async fn insert(tx: &mut Tx, post: &Post) -> Result<(), Error> {
-    tx.query(
+    tx.later(
         "INSERT INTO posts (id, user_id, username, author_role, title, content, tags, audience, state, version, created_at, updated_at, \
          published_at, edited_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $11, $2)",
     )
@@ -88,7 +88,7 @@ async fn insert(tx: &mut Tx, post: &Post) -> Result<(), Error> {
     .bind(PUBLISHED)
     .bind(post.version)
     .bind(post.published_at)
-    .later()
+    .put_off()
     .await?;
     Ok(())
 }
@@ -103,12 +103,12 @@ pub(super) async fn insert_keys(tx: &mut Tx, post: &Post, keys: &[String]) -> Re
         key_rows(keys.len())
     );
     let mut query = tx
-        .query(sqlx::AssertSqlSafe(sql))
+        .later(sqlx::AssertSqlSafe(sql))
         .bind(post.published_at)
         .bind(post.id.0.to_vec());
     for key in keys {
         query = query.bind(key.clone());
     }
-    query.later().await?;
+    query.put_off().await?;
     Ok(())
 }
