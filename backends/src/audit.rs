@@ -2,12 +2,13 @@
 //!
 //! [`put`] writes the entry in the transaction of the change, so that a change without its entry cannot exist. A leased
 //! worker ([`chainer`]) then numbers and chains the entries in order, within a second and outside of any request. From
-//! then on triggers refuse UPDATE and DELETE, and [`verify`] finds whoever went around them.
+//! then on triggers refuse UPDATE and DELETE, and [`verify`], which [`watcher`] asks every day, finds whoever went around them.
 
 mod canonical;
 mod chainer;
 mod sql;
 mod verify;
+mod watch;
 
 use chrono::{DateTime, Utc};
 use kit::ids::Ids;
@@ -18,6 +19,7 @@ pub use self::{
     canonical::{GENESIS, Record},
     chainer::{Chain, Step, chainer},
     verify::{Verdict, verify},
+    watch::watcher,
 };
 use crate::db::{Error, Tx};
 

@@ -28,7 +28,7 @@ pub struct Setup<'a> {
 }
 
 impl Server {
-    /// Starts `schoolyard serve` of the release build.
+    /// Starts `schoolyard serve` of the build that this is of.
     pub fn schoolyard(setup: &Setup<'_>) -> anyhow::Result<Self> {
         let data = tempfile::tempdir()?;
         Self::schoolyard_in(setup, data)
@@ -36,7 +36,7 @@ impl Server {
 
     /// The same on data that is there.
     pub fn schoolyard_in(setup: &Setup<'_>, data: tempfile::TempDir) -> anyhow::Result<Self> {
-        let mut command = pinned(&release("schoolyard"));
+        let mut command = pinned(&beside("schoolyard")?);
         command.arg("serve").args(setup.args);
         command
             .env("SCHOOLYARD_DATA", data.path())
@@ -54,7 +54,7 @@ impl Server {
 
     /// Starts one of the bare limits of this crate.
     pub fn bare(args: &[&str]) -> anyhow::Result<Self> {
-        let mut command = pinned(&release("bench"));
+        let mut command = pinned(&beside("bench")?);
         command.args(args);
         Self::start(command, tempfile::tempdir()?)
     }
@@ -85,7 +85,7 @@ impl Server {
     /// The same, on whichever core is free.
     #[cfg(feature = "full-stack")]
     pub fn bare_anywhere(args: &[&str]) -> anyhow::Result<Self> {
-        let mut command = Command::new(release("bench"));
+        let mut command = Command::new(beside("bench")?);
         command.args(args);
         Self::start(command, tempfile::tempdir()?)
     }
@@ -139,7 +139,7 @@ fn kib(text: &str, name: &str) -> anyhow::Result<f64> {
 
 /// Makes an administrator in a data directory that no server holds.
 pub fn admin(data: &Path, email: &str, password: &str) -> anyhow::Result<()> {
-    let mut command = Command::new(release("schoolyard"));
+    let mut command = Command::new(beside("schoolyard")?);
     command
         .args(["admin", "create", "--email", email])
         .env("SCHOOLYARD_DATA", data);
@@ -161,8 +161,7 @@ fn pinned(program: &Path) -> Command {
     command
 }
 
-fn release(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../target/release")
-        .join(name)
+/// A program of the same build: each profile is measured beside limits of the same profile.
+pub fn beside(name: &str) -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
 }

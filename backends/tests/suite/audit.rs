@@ -9,6 +9,7 @@ use backends::{
 use kit::{
     clock::MockClock,
     ids::{Ids, SharedIds},
+    metrics::Metrics,
 };
 use serde_json::json;
 use sqlx::AssertSqlSafe;
@@ -117,6 +118,26 @@ backends::on_every_database! {
         tokio::time::timeout(Duration::from_secs(20), chained).await.unwrap();
         stop.cancel();
         worker.await.unwrap().unwrap();
+    }
+
+    async fn the_watcher_tells_whether_the_chain_holds(db: TestDb) {
+        filled(&db, 3).await;
+        for broken in [0, 1] {
+            let metrics = Metrics::new();
+            let stop = CancellationToken::new();
+            let worker = tokio::spawn(audit::watcher((*db).clone(), metrics.clone()).run(stop.clone()));
+            let told = async {
+                while !metrics.render().contains("audit_checked{") {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+            let line = format!("audit_broken{{store=\"{}\"}} {broken}\n", db.name());
+            assert!(metrics.render().contains(&line), "{line}{}", metrics.render());
+            stop.cancel();
+            worker.await.unwrap().unwrap();
+            tamper(&db, &["DELETE FROM audit WHERE seq = 2"]).await;
+        }
     }
 
     async fn a_chained_entry_can_be_neither_changed_nor_deleted(db: TestDb) {

@@ -11,7 +11,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::measure::{fetch, sign_in};
-use crate::server::{memory_of, share_of};
+use crate::server::{beside, memory_of, share_of};
 
 const PASSWORD: &str = crate::measure::PASSWORD;
 const SETTINGS: [&str; 6] = [
@@ -55,7 +55,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// So many instances of each service of the release build.
+    /// So many instances of each service.
     pub fn up(instances: usize, posts: PostsOn) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         // PostgreSQL is another user where root runs this.
@@ -71,6 +71,7 @@ impl Stack {
         let status = Command::new(real("up"))
             .args(args)
             .env("POSTS_ON", posts.told())
+            .env("SCHOOLYARD_BIN", beside("schoolyard")?)
             .stdout(Stdio::null())
             .status()?;
         anyhow::ensure!(status.success(), "tests/real/up: {status}");
@@ -80,6 +81,7 @@ impl Stack {
     /// The administrator's token.
     pub fn office(&self) -> anyhow::Result<String> {
         let mut child = Command::new(real("as"))
+            .env("SCHOOLYARD_BIN", beside("schoolyard")?)
             .arg(&self.run)
             .args(["auth", "admin", "create", "--email", "bench@school.example"])
             .stdin(Stdio::piped())
