@@ -54,7 +54,8 @@ pub fn markdown(figures: &Figures) -> String {
     text
 }
 
-fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
+/// The middle one of what is looked at.
+pub fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
     let mut values: Vec<f64> = rounds.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

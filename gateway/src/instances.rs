@@ -34,7 +34,7 @@ impl Instances {
     pub async fn of(&self, service: &str) -> Vec<String> {
         match self.catalog.passing(service, None).await {
             Ok(found) => {
-                let bases: Vec<String> = found.instances.iter().map(base).collect();
+                let bases: Vec<String> = found.instances.iter().map(Instance::base).collect();
                 self.known.lock().insert(service.to_owned(), bases.clone());
                 bases
             }
@@ -49,15 +49,5 @@ impl Instances {
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
-    }
-}
-
-/// An IPv6 address stands in brackets before its port.
-fn base(instance: &Instance) -> String {
-    let Instance { address, port, .. } = instance;
-    if address.contains(':') {
-        format!("http://[{address}]:{port}")
-    } else {
-        format!("http://{address}:{port}")
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use futures_util::stream::{BoxStream, TryStreamExt};
 use kit::clock::SharedClock;
 use kit::metrics::Metrics;
+use parking_lot::Mutex;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::refill::Refiller;
 use super::sources::{Piece, Sources};
@@ -53,11 +55,21 @@ impl Builder {
         // posts until here is in the export, which begins after this.
         let ends = self.sources.bus.ends(&TOPICS).await?;
         run.phase(Phase::Export, None);
-        let pieces = self.sources.export(self.clock.now());
-        self.add(generation, pieces, run).await?;
-        let (kept, pieces) = self.sources.backlog(ends).await?;
-        run.phase(Phase::Bus, Some(kept));
-        self.add(generation, pieces, run).await?;
+        // Beside each other: the one waits for the owner's store, the other for the broker.
+        let told = Told::of(run);
+        let export = async {
+            let pieces = self.sources.export(self.clock.now());
+            self.add(generation, pieces, |read| run.advance(read))
+                .await?;
+            told.exported();
+            anyhow::Ok(())
+        };
+        let backlog = async {
+            let (kept, pieces) = self.sources.backlog(ends).await?;
+            told.kept(kept);
+            self.add(generation, pieces, |read| told.read(read)).await
+        };
+        tokio::try_join!(export, backlog)?;
         run.phase(Phase::CatchUp, None);
         // Nobody is to see a state older than what they were shown meanwhile, by the owner or otherwise.
         let ends = self.sources.bus.ends(&TOPICS).await?;
@@ -71,16 +83,71 @@ impl Builder {
         &self,
         generation: u64,
         pieces: BoxStream<'static, anyhow::Result<Piece>>,
-        run: &Run,
+        done: impl Fn(u64),
     ) -> anyhow::Result<()> {
-        let added = pieces.map_ok(|Piece { batch, read }| async move {
-            let added = self.store.add(generation, batch, self.clock.now()).await;
-            added.map(|()| read).map_err(anyhow::Error::from)
+        let added = pieces.map_ok(|Piece { batch, read }| {
+            let (store, clock) = (self.store.clone(), self.clock.clone());
+            // Each on its own: what is put in is written beside reading what comes next.
+            let adding = AbortOnDropHandle::new(tokio::spawn(async move {
+                store.add(generation, batch, clock.now()).await
+            }));
+            async move {
+                adding.await??;
+                anyhow::Ok(read)
+            }
         });
         let count = |read| {
-            run.advance(read);
+            done(read);
             std::future::ready(Ok(()))
         };
         added.try_buffered(AT_ONCE).try_for_each(count).await
+    }
+}
+
+/// What was read of the bus: told as its own phase, which begins when the export has ended.
+struct Told<'a> {
+    run: &'a Run,
+    backlog: Mutex<Backlog>,
+}
+
+#[derive(Default)]
+struct Backlog {
+    /// How much of it there is, once that is known.
+    kept: Option<u64>,
+    /// Read while the export went on.
+    read: u64,
+    exported: bool,
+}
+
+impl<'a> Told<'a> {
+    fn of(run: &'a Run) -> Self {
+        Self {
+            run,
+            backlog: Mutex::default(),
+        }
+    }
+
+    fn exported(&self) {
+        let mut backlog = self.backlog.lock();
+        backlog.exported = true;
+        self.run.phase(Phase::Bus, backlog.kept);
+        self.run.advance(backlog.read);
+    }
+
+    fn kept(&self, kept: u64) {
+        let mut backlog = self.backlog.lock();
+        backlog.kept = Some(kept);
+        if backlog.exported {
+            self.run.phase(Phase::Bus, Some(kept));
+        }
+    }
+
+    fn read(&self, read: u64) {
+        let mut backlog = self.backlog.lock();
+        if backlog.exported {
+            self.run.advance(read);
+        } else {
+            backlog.read += read;
+        }
     }
 }

@@ -92,3 +92,20 @@ pub struct Instance {
     /// What else it said of itself.
     pub meta: BTreeMap<String, String>,
 }
+
+impl Instance {
+    /// The base address that it is asked at.
+    #[must_use]
+    pub fn base(&self) -> String {
+        base(&self.address, self.port)
+    }
+}
+
+/// The base address of what answers there: an IPv6 address stands in brackets before its port.
+pub(super) fn base(address: &str, port: u16) -> String {
+    if address.contains(':') {
+        format!("http://[{address}]:{port}")
+    } else {
+        format!("http://{address}:{port}")
+    }
+}

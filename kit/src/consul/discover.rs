@@ -7,7 +7,6 @@ use reqwest::Url;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::own::base;
 use super::standing::Standing;
 use super::{Catalog, Following, Instance};
 use crate::peer::Pool;
@@ -56,7 +55,7 @@ pub(super) async fn follow(
 
 fn targets(instances: &[Instance]) -> impl Iterator<Item = (String, Url)> {
     instances.iter().filter_map(|instance| {
-        let address = base(&instance.address, instance.port);
+        let address = instance.base();
         match address.parse() {
             Ok(base) => Some((instance.id.clone(), base)),
             Err(error) => {

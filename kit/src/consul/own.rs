@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::net::UdpSocket;
 
+use super::catalog::base;
 use super::{ConsulError, HealthCheck, Registration};
 
 /// How an instance makes itself known, whatever service it is of.
@@ -96,15 +97,6 @@ impl Own {
             tags: self.tags.clone(),
             meta: self.meta.clone(),
         })
-    }
-}
-
-/// The base address of what answers there.
-pub(super) fn base(address: &str, port: u16) -> String {
-    if address.contains(':') {
-        format!("http://[{address}]:{port}")
-    } else {
-        format!("http://{address}:{port}")
     }
 }
 

@@ -112,7 +112,7 @@ start_traefik() {
     } >"$folder/traefik.yml"
     password=$(secret traefik.dashboard)
     # The memory that the compose files give it.
-    GOGC=200 GOMEMLIMIT=192MiB SCHOOLYARD_DASHBOARD_USER="operator:$(openssl passwd -apr1 -in "$password")" \
+    GOGC=400 GOMEMLIMIT=192MiB SCHOOLYARD_DASHBOARD_USER="operator:$(openssl passwd -apr1 -in "$password")" \
         spawn "$folder" "$servers/bin/traefik" --configFile="$folder/traefik.yml"
 }
 ready_traefik() { http "http://127.0.0.1:$((port + 1))/ping"; }

@@ -31,6 +31,9 @@ const ROOM: Duration = Duration::from_millis(200);
 const ROUND: Duration = Duration::from_secs(1);
 /// How long an answer may take; the thread does nothing else meanwhile.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it may take at most after others took too long: on a busy machine a broker that is well may need more than
+/// [`PATIENCE`] every time.
+const MOST_PATIENCE: Duration = Duration::from_secs(4);
 /// A right that is refused is asked for again within this.
 const REFUSED: Duration = Duration::from_secs(5);
 /// How long a partition is somebody else's until its commits are theirs.
@@ -58,6 +61,8 @@ struct Course {
     round: Instant,
     partitions: Instant,
     refused: Option<Instant>,
+    /// How long whether anybody answers is waited for.
+    patience: Duration,
     /// Since when partitions are somebody else's.
     theirs: BTreeMap<Part, Instant>,
 }
@@ -73,6 +78,7 @@ impl Pump {
             round: now,
             partitions: now,
             refused: None,
+            patience: PATIENCE,
             theirs: BTreeMap::new(),
         };
         while !self.handover.is_closed() {
@@ -183,12 +189,17 @@ impl Pump {
         course.refused = None;
         let owner = self.consumer.context();
         let topic = self.topics.first().map(|topic| owner.name(topic));
-        match self.consumer.fetch_metadata(topic.as_deref(), PATIENCE) {
+        match self
+            .consumer
+            .fetch_metadata(topic.as_deref(), course.patience)
+        {
             Ok(_) => {
+                course.patience = PATIENCE;
                 owner.link.well();
                 self.handover.trouble(None);
             }
             Err(error) => {
+                course.patience = MOST_PATIENCE.min(course.patience * 2);
                 let away = owner.link.unavailable("reading", &error);
                 self.handover.trouble(Some(Link::reason(&away)));
             }
