@@ -75,15 +75,15 @@ impl PgTx {
     /// The connection, with everything done that was put off.
     pub(super) async fn ready(&mut self) -> Result<&mut PgConnection, Error> {
         self.run_what_was_put_off().await?;
+        Ok(&mut self.tx)
+    }
+
+    async fn run_what_was_put_off(&mut self) -> Result<(), Error> {
         if self.broken {
             return Err(Error::other(
                 "an earlier statement of this transaction failed",
             ));
         }
-        Ok(&mut self.tx)
-    }
-
-    async fn run_what_was_put_off(&mut self) -> Result<(), Error> {
         let mut put_off = std::mem::take(&mut self.put_off);
         let Some(last) = put_off.pop() else {
             return Ok(());

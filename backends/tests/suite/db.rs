@@ -136,6 +136,23 @@ backends::on_every_database! {
         assert_eq!(n(&db).await, 3);
     }
 
+    async fn what_was_put_off_and_given_up_is_not_committed_without_it(db: TestDb) {
+        let db = ready(&db).await;
+        for polls in 0..10 {
+            let mut tx = db.begin().await.unwrap();
+            tx.later("INSERT INTO parent (id, name, n) VALUES ($1, 'late', 0)").bind(100_i64 + polls).put_off().await.unwrap();
+            // whoever gives the next statement up half-way goes on with the transaction all the same
+            let given_up = tokio::select! {
+                biased;
+                _ = tx.query("UPDATE parent SET n = 1").execute() => false,
+                () = yields(polls as usize) => true,
+            };
+            let committed = tx.commit().await.is_ok();
+            let there: i64 = db.query("SELECT COUNT(*) FROM parent WHERE id = $1").bind(100_i64 + polls).scalar().await.unwrap();
+            assert_eq!(there, i64::from(committed), "{given_up}");
+        }
+    }
+
     async fn what_was_put_off_and_given_up_at_any_await_is_all_there_or_not_at_all(db: TestDb) {
         let db = ready(&db).await;
         for polls in 0..40 {
