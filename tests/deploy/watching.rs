@@ -23,8 +23,10 @@ const ELSEWHERE: [(&str, &str, &[&str]); 7] = [
 ];
 
 /// What other programs of the stack tell: Prometheus itself, Traefik, node-exporter.
-const FOREIGN: [(&str, &[&str]); 6] = [
+const FOREIGN: [(&str, &[&str]); 7] = [
     ("up", &[]),
+    // Told by the backup's last command.
+    ("backup_finished_seconds", &[]),
     ("ALERTS", &["alertname", "alertstate"]),
     (
         "traefik_entrypoint_requests_total",

@@ -135,15 +135,15 @@ mod tests {
     #[test]
     fn only_plain_inserts_are_put_off() {
         assert_eq!(
-            table_of("INSERT INTO post_keys (a) VALUES ($1)"),
-            Some("post_keys")
+            table_of("INSERT INTO thing_keys (a) VALUES ($1)"),
+            Some("thing_keys")
         );
         for other in [
-            "UPDATE posts SET a = 1",
-            "DELETE FROM posts",
-            "INSERT INTO posts (a) VALUES (1) ON CONFLICT DO NOTHING",
-            "INSERT INTO posts (a) VALUES (1) RETURNING a",
-            "INSERT INTO posts (a) SELECT b FROM c",
+            "UPDATE things SET a = 1",
+            "DELETE FROM things",
+            "INSERT INTO things (a) VALUES (1) ON CONFLICT DO NOTHING",
+            "INSERT INTO things (a) VALUES (1) RETURNING a",
+            "INSERT INTO things (a) SELECT b FROM c",
         ] {
             assert_eq!(table_of(other), None, "{other}");
         }
