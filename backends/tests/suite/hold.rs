@@ -38,7 +38,7 @@ backends::on_every_database! {
             return; // a lock of the system ends with its process only
         }
         let end_all = async || {
-            let sql = "SELECT COUNT(pg_terminate_backend(l.pid)) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+            let sql = "SELECT COUNT(*) FILTER (WHERE pg_terminate_backend(l.pid, 20000)) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
                        WHERE l.locktype = 'advisory' AND d.datname = current_database() AND \
                        (CAST(l.classid AS BIGINT) << 32) | CAST(l.objid AS BIGINT) = hashtextextended(current_schema() || '.service', 0)";
             let ended: i64 = db.query(sql).scalar().await.unwrap();
