@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt.
+//! How long to wait before the next attempt, or for its answer.
 
 use std::time::Duration;
 
@@ -11,23 +11,27 @@ const LONGEST_OF_THE_BUS: Duration = Duration::from_secs(1);
 /// 100 ms, doubling to 5 s (a failing dependency pauses and retries, it never drops).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
+    first: Duration,
     next: Duration,
     longest: Duration,
 }
 
 impl Backoff {
     pub(crate) fn new() -> Backoff {
-        Backoff {
-            next: FIRST,
-            longest: LONGEST,
-        }
+        Backoff::between(FIRST, LONGEST)
     }
 
     /// Doubling to 1 s.
     pub(crate) fn of_the_bus() -> Backoff {
+        Backoff::between(FIRST, LONGEST_OF_THE_BUS)
+    }
+
+    /// Doubling from the one to the other.
+    pub(crate) fn between(first: Duration, longest: Duration) -> Backoff {
         Backoff {
-            next: FIRST,
-            longest: LONGEST_OF_THE_BUS,
+            first,
+            next: first,
+            longest,
         }
     }
 
@@ -40,7 +44,7 @@ impl Backoff {
 
     /// Something worked.
     pub(crate) fn reset(&mut self) {
-        self.next = FIRST;
+        self.next = self.first;
     }
 }
 

@@ -15,16 +15,10 @@ use super::{Error, parameters::renumbered};
 #[derive(Debug)]
 pub(super) struct PgTx {
     tx: sqlx::Transaction<'static, Postgres>,
-    put_off: Vec<PutOff>,
+    put_off: Vec<String>,
     args: PgArguments,
     /// What was put off failed, or was given up half-way.
     broken: bool,
-}
-
-#[derive(Debug)]
-struct PutOff {
-    sql: String,
-    table: String,
 }
 
 impl PgTx {
@@ -40,7 +34,7 @@ impl PgTx {
     /// The parameters that those of this statement follow, if it can become one with what was put off.
     pub(super) fn args_before(&mut self, sql: &str) -> PgArguments {
         match table_of(sql) {
-            Some(table) if self.put_off.iter().all(|one| one.table != table) => {
+            Some(table) if self.put_off.iter().all(|one| table_of(one) != Some(table)) => {
                 std::mem::take(&mut self.args)
             }
             _ => PgArguments::default(),
@@ -55,19 +49,16 @@ impl PgTx {
         before: usize,
         args: PgArguments,
     ) -> Result<(), Error> {
-        let table = table_of(sql.as_str());
         if before == 0 {
             self.run_what_was_put_off().await?;
         }
-        let Some(table) = table else {
+        if table_of(sql.as_str()).is_none() {
             let conn = self.ready().await?;
             sqlx::query_with(sql, args).execute(conn).await?;
             return Ok(());
-        };
-        self.put_off.push(PutOff {
-            sql: renumbered(sql.as_str(), before).into_owned(),
-            table: table.to_owned(),
-        });
+        }
+        self.put_off
+            .push(renumbered(sql.as_str(), before).into_owned());
         self.args = args;
         Ok(())
     }
@@ -91,14 +82,14 @@ impl PgTx {
         // until it is answered
         self.broken = true;
         let sql = if put_off.is_empty() {
-            last.sql
+            last
         } else {
             let first: Vec<_> = put_off
                 .iter()
                 .enumerate()
-                .map(|(n, one)| format!("put_off_{n} AS ({})", one.sql))
+                .map(|(n, one)| format!("put_off_{n} AS ({one})"))
                 .collect();
-            format!("WITH {} {}", first.join(", "), last.sql)
+            format!("WITH {} {last}", first.join(", "))
         };
         let args = std::mem::take(&mut self.args);
         sqlx::query_with(AssertSqlSafe(sql), args)

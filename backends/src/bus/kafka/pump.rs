@@ -22,6 +22,7 @@ use super::{
     owner::Owner,
     wire,
 };
+use crate::backoff::Backoff;
 
 /// How long the broker is listened to at a time; also how soon the thread notices that it is to end.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -62,7 +63,7 @@ struct Course {
     partitions: Instant,
     refused: Option<Instant>,
     /// How long whether anybody answers is waited for.
-    patience: Duration,
+    patience: Backoff,
     /// Since when partitions are somebody else's.
     theirs: BTreeMap<Part, Instant>,
 }
@@ -78,7 +79,7 @@ impl Pump {
             round: now,
             partitions: now,
             refused: None,
-            patience: PATIENCE,
+            patience: Backoff::between(PATIENCE, MOST_PATIENCE),
             theirs: BTreeMap::new(),
         };
         while !self.handover.is_closed() {
@@ -191,15 +192,14 @@ impl Pump {
         let topic = self.topics.first().map(|topic| owner.name(topic));
         match self
             .consumer
-            .fetch_metadata(topic.as_deref(), course.patience)
+            .fetch_metadata(topic.as_deref(), course.patience.next())
         {
             Ok(_) => {
-                course.patience = PATIENCE;
+                course.patience.reset();
                 owner.link.well();
                 self.handover.trouble(None);
             }
             Err(error) => {
-                course.patience = MOST_PATIENCE.min(course.patience * 2);
                 let away = owner.link.unavailable("reading", &error);
                 self.handover.trouble(Some(Link::reason(&away)));
             }
