@@ -73,7 +73,7 @@ fn with_posts(posts: u64) -> anyhow::Result<(Server, String)> {
     while serde_json::from_slice::<Value>(&fetch(&stats, &token)?)?["rebuilding"] == true {
         std::thread::sleep(Duration::from_millis(50));
     }
-    server.settle();
+    server.settle()?;
     Ok((server, token))
 }
 

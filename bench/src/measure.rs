@@ -91,23 +91,31 @@ pub fn machine(load_before: &str, cores: &str) -> Vec<(String, String)> {
     ]
 }
 
+/// One round of a side.
+pub type Turn<'a> = &'a mut dyn FnMut() -> anyhow::Result<Round>;
+
+/// Rounds of all sides in turn. Who begins changes, so that none always follows another.
+pub fn in_turn<const N: usize>(
+    extent: &Extent,
+    sides: &mut [Turn<'_>; N],
+) -> anyhow::Result<[Vec<Round>; N]> {
+    let mut rounds = [const { Vec::new() }; N];
+    for n in 0..extent.rounds {
+        for turn in 0..N {
+            let side = (n + turn) % N;
+            rounds[side].push(sides[side]()?);
+        }
+    }
+    Ok(rounds)
+}
+
 /// Rounds of both sides in turn.
 pub fn interleaved(
     extent: &Extent,
     mut ours: impl FnMut() -> anyhow::Result<Round>,
     mut limit: impl FnMut() -> anyhow::Result<Round>,
 ) -> anyhow::Result<(Vec<Round>, Vec<Round>)> {
-    let (mut a, mut b) = (Vec::new(), Vec::new());
-    for n in 0..extent.rounds {
-        // The order changes, so that neither side always follows the other.
-        if n % 2 == 0 {
-            a.push(ours()?);
-            b.push(limit()?);
-        } else {
-            b.push(limit()?);
-            a.push(ours()?);
-        }
-    }
+    let [a, b] = in_turn(extent, &mut [&mut ours, &mut limit])?;
     Ok((a, b))
 }
 
@@ -202,7 +210,7 @@ fn write(extent: &Extent, server: &Server, token: &str) -> anyhow::Result<Round>
 
 fn stream(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<Vec<Row>> {
     let (server, token) = school(Vec::new(), None)?;
-    server.settle();
+    server.settle()?;
     alone.push((
         "memory of one process, idle (MB)".to_owned(),
         server.memory()?,
@@ -236,7 +244,7 @@ fn stream(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Re
         started.elapsed().as_secs_f64() * 1000.0,
         "< 300".to_owned(),
     ));
-    server.settle();
+    server.settle()?;
     alone.push((
         format!("memory of one process, {} posts stored (MB)", extent.posts),
         server.memory()?,
@@ -296,7 +304,7 @@ fn stream(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Re
         preload: None,
     };
     let server = Server::schoolyard_in(&setup, data)?;
-    server.settle();
+    server.settle()?;
     let url = format!("{}/api/activity-stream", server.base);
     fetch(&url, &token)?;
     let (c, d) = interleaved(

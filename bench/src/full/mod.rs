@@ -9,10 +9,10 @@ mod stack;
 use std::path::Path;
 
 use crate::latency;
-use crate::measure::{Extent, Figures, Row, block, fetch, get, interleaved, machine};
+use crate::measure::{Extent, Figures, Row, block, fetch, get, in_turn, interleaved, machine};
 use crate::rebuild;
 use crate::report::median;
-use crate::server::Server;
+use crate::server::{Server, settled};
 use crate::wrk::{Load, Round};
 use stack::{PostsOn, Stack};
 
@@ -26,7 +26,12 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
 
     let stack = Stack::up(1, PostsOn::MongoDb)?;
     stack.office()?;
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    settled(|| {
+        let shares = SERVICES
+            .iter()
+            .map(|service| Ok(stack.memory(service, 1)?.0));
+        shares.sum()
+    })?;
     memory(&stack, "idle", "< 15", &mut alone)?;
     drop(stack);
 
@@ -120,17 +125,14 @@ fn feed(extent: &Extent, stack: &Stack, token: &str) -> anyhow::Result<Row> {
     let bare = Server::bare(&["bare-bytes", "--file", &file.display().to_string()])?;
     let bare_url = format!("{}/api/activity-stream", bare.base);
     redis::fill(stack)?;
-    let (mut ours, mut bytes, mut range) = (Vec::new(), Vec::new(), Vec::new());
-    for n in 0..extent.rounds {
-        // Who begins changes.
-        for turn in 0..3 {
-            match (n + turn) % 3 {
-                0 => ours.push(get(extent, &url, token)?),
-                1 => bytes.push(get(extent, &bare_url, token)?),
-                _ => range.push(redis::zrevrange(extent, stack)?),
-            }
-        }
-    }
+    let [ours, bytes, range] = in_turn(
+        extent,
+        &mut [
+            &mut || get(extent, &url, token),
+            &mut || get(extent, &bare_url, token),
+            &mut || redis::zrevrange(extent, stack),
+        ],
+    )?;
     let rate = |rounds: &[Round]| median(rounds, |round| round.rate);
     let (of_redis, of_bytes) = (rate(&range), rate(&bytes));
     let redis_is_lower = of_redis < of_bytes;
