@@ -19,6 +19,9 @@ pub enum Error {
     /// A foreign key refused the row.
     #[error("a foreign key refused the row")]
     Foreign,
+    /// A condition of the transaction ([`Tx::condition`](super::Tx::condition)) does not hold, and nothing of it happened.
+    #[error("a condition of the transaction does not hold")]
+    Unmet,
     /// The configuration names a store that cannot exist: unknown scheme, missing folder, bad migration directive.
     #[error("{0}")]
     Configuration(String),

@@ -51,6 +51,16 @@ impl Command<'_> {
     pub(super) fn succeeded(self) {
         *self.state = State::Begun;
     }
+
+    /// The command was a condition, and was answered; one that does not hold ends the transaction.
+    pub(super) fn met(self, holds: bool) -> Result<(), Error> {
+        if holds {
+            self.succeeded();
+            return Ok(());
+        }
+        *self.state = State::Broken;
+        Err(Error::Unmet)
+    }
 }
 
 impl LiteTx {

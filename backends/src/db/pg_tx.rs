@@ -1,30 +1,57 @@
 //! A transaction on PostgreSQL, in as few round trips as can be.
 //!
-//! What was put off ([`Tx::later`](super::Tx::later)) goes as one statement before the next one or before COMMIT: all but the last
-//! as common table expressions. PostgreSQL runs those in no order that it promises and on one view of the data, so only plain
-//! INSERTs into different tables become one; their constraints, foreign keys too, are judged when all of them are done.
+//! BEGIN waits for the first statement whose outcome somebody waits for. What was put off ([`Tx::later`](super::Tx::later)) goes
+//! as one statement before the next one or before COMMIT, as common table expressions; where nothing went before it, it is a
+//! transaction by itself and needs neither BEGIN nor COMMIT. PostgreSQL runs such expressions in no order that it promises and
+//! on one view of the data, so only plain INSERTs and conditions, of different tables, become one; their constraints, foreign
+//! keys too, are judged when all of them are done.
 
 use sqlx::{
     AssertSqlSafe, PgConnection, Postgres,
+    pool::PoolConnection,
     postgres::{PgArguments, PgPool},
 };
 
-use super::{Error, parameters::renumbered};
+use super::{Error, parameters::renumbered, query::Put};
+
+/// What PostgreSQL says of a division by zero.
+const DIVISION_BY_ZERO: &str = "22012";
 
 /// An open transaction.
 #[derive(Debug)]
 pub(super) struct PgTx {
-    tx: sqlx::Transaction<'static, Postgres>,
-    put_off: Vec<String>,
+    on: On,
+    put_off: Vec<PutOff>,
     args: PgArguments,
     /// What was put off failed, or was given up half-way.
     broken: bool,
 }
 
+#[derive(Debug)]
+enum On {
+    /// Nothing was sent.
+    Fresh(PoolConnection<Postgres>),
+    Begun(sqlx::Transaction<'static, Postgres>),
+    /// BEGIN failed, or was given up.
+    Lost,
+}
+
+#[derive(Debug)]
+struct PutOff {
+    sql: String,
+    kind: Put,
+}
+
+impl PutOff {
+    fn table(&self) -> Option<&str> {
+        self.kind.table_of(&self.sql)
+    }
+}
+
 impl PgTx {
     pub(super) async fn begin(pool: &PgPool) -> Result<PgTx, Error> {
         Ok(PgTx {
-            tx: pool.begin().await?,
+            on: On::Fresh(pool.acquire().await?),
             put_off: Vec::new(),
             args: PgArguments::default(),
             broken: false,
@@ -32,11 +59,10 @@ impl PgTx {
     }
 
     /// The parameters that those of this statement follow, if it can become one with what was put off.
-    pub(super) fn args_before(&mut self, sql: &str) -> PgArguments {
-        match table_of(sql) {
-            Some(table) if self.put_off.iter().all(|one| table_of(one) != Some(table)) => {
-                std::mem::take(&mut self.args)
-            }
+    pub(super) fn args_before(&mut self, sql: &str, kind: Put) -> PgArguments {
+        let of_another = |table| self.put_off.iter().all(|one| one.table() != Some(table));
+        match kind.table_of(sql) {
+            Some(table) if of_another(table) => std::mem::take(&mut self.args),
             _ => PgArguments::default(),
         }
     }
@@ -46,97 +72,194 @@ impl PgTx {
     pub(super) async fn put_off(
         &mut self,
         sql: sqlx::SqlStr,
+        kind: Put,
         before: usize,
         args: PgArguments,
     ) -> Result<(), Error> {
         if before == 0 {
             self.run_what_was_put_off().await?;
         }
-        if table_of(sql.as_str()).is_none() {
+        if kind.table_of(sql.as_str()).is_none() {
             let conn = self.ready().await?;
-            sqlx::query_with(sql, args).execute(conn).await?;
+            let done = sqlx::query_with(sql, args).execute(conn).await?;
+            if kind == Put::Condition && done.rows_affected() == 0 {
+                self.broken = true;
+                return Err(Error::Unmet);
+            }
             return Ok(());
         }
-        self.put_off
-            .push(renumbered(sql.as_str(), before).into_owned());
+        let sql = renumbered(sql.as_str(), before).into_owned();
+        self.put_off.push(PutOff { sql, kind });
         self.args = args;
         Ok(())
     }
 
-    /// The connection, with everything done that was put off.
+    /// The connection, inside the transaction and with everything done that was put off.
     pub(super) async fn ready(&mut self) -> Result<&mut PgConnection, Error> {
+        if let On::Fresh(_) = self.on
+            && let On::Fresh(conn) = std::mem::replace(&mut self.on, On::Lost)
+        {
+            // the one way to begin on a connection that is owned
+            self.on = On::Begun(sqlx::Transaction::begin(conn, None).await?);
+        }
         self.run_what_was_put_off().await?;
-        Ok(&mut self.tx)
+        match &mut self.on {
+            On::Begun(tx) => Ok(tx),
+            On::Fresh(_) | On::Lost => Err(failed()),
+        }
     }
 
     async fn run_what_was_put_off(&mut self) -> Result<(), Error> {
         if self.broken {
-            return Err(Error::other(
-                "an earlier statement of this transaction failed",
-            ));
+            return Err(failed());
         }
-        let mut put_off = std::mem::take(&mut self.put_off);
-        let Some(last) = put_off.pop() else {
+        let put_off = std::mem::take(&mut self.put_off);
+        if put_off.is_empty() {
             return Ok(());
-        };
+        }
         // until it is answered
         self.broken = true;
-        let sql = if put_off.is_empty() {
-            last
-        } else {
-            let first: Vec<_> = put_off
-                .iter()
-                .enumerate()
-                .map(|(n, one)| format!("put_off_{n} AS ({one})"))
-                .collect();
-            format!("WITH {} {last}", first.join(", "))
-        };
         let args = std::mem::take(&mut self.args);
-        sqlx::query_with(AssertSqlSafe(sql), args)
-            .execute(&mut *self.tx)
-            .await?;
+        let conditional = put_off.iter().any(|one| one.kind == Put::Condition);
+        let conn: &mut PgConnection = match &mut self.on {
+            On::Fresh(conn) => conn,
+            On::Begun(tx) => tx,
+            On::Lost => return Err(failed()),
+        };
+        let done = sqlx::query_with(AssertSqlSafe(as_one(&put_off)), args)
+            .execute(conn)
+            .await;
+        match done {
+            Ok(_) => {}
+            Err(sqlx::Error::Database(refusal))
+                if conditional && refusal.code().as_deref() == Some(DIVISION_BY_ZERO) =>
+            {
+                return Err(Error::Unmet);
+            }
+            Err(error) => return Err(error.into()),
+        }
         self.broken = false;
         Ok(())
     }
 
     pub(super) async fn commit(mut self) -> Result<(), Error> {
-        self.ready().await?;
-        Ok(self.tx.commit().await?)
+        self.run_what_was_put_off().await?;
+        match self.on {
+            // what was put off, if anything was, is a transaction by itself
+            On::Fresh(_) => Ok(()),
+            On::Begun(tx) => Ok(tx.commit().await?),
+            On::Lost => Err(failed()),
+        }
     }
 
     pub(super) async fn rollback(self) -> Result<(), Error> {
-        Ok(self.tx.rollback().await?)
+        match self.on {
+            On::Begun(tx) => Ok(tx.rollback().await?),
+            On::Fresh(_) | On::Lost => Ok(()),
+        }
     }
 }
 
-/// The table that a plain INSERT adds rows to; None for any other statement.
-fn table_of(sql: &str) -> Option<&str> {
-    let rest = sql.trim_start().strip_prefix("INSERT INTO ")?;
-    let plain = !["ON CONFLICT", "RETURNING", "SELECT"]
-        .iter()
-        .any(|word| rest.contains(word));
-    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
-    plain.then(|| &rest[..end])
+fn failed() -> Error {
+    Error::other("an earlier statement of this transaction failed")
+}
+
+/// The statement that does all of these. A condition that changes no row divides by zero, which ends the statement and undoes
+/// what it did.
+fn as_one(put_off: &[PutOff]) -> String {
+    let (mut parts, mut conditions) = (Vec::new(), Vec::new());
+    for (n, PutOff { sql, kind }) in put_off.iter().enumerate() {
+        match kind {
+            Put::Any => parts.push(format!("put_off_{n} AS ({sql})")),
+            Put::Condition => {
+                parts.push(format!("put_off_{n} AS ({sql} RETURNING 1)"));
+                conditions.push(format!("1 / (SELECT COUNT(*) FROM put_off_{n})"));
+            }
+        }
+    }
+    let last = match put_off.last() {
+        Some(last) if conditions.is_empty() => {
+            parts.pop();
+            last.sql.clone()
+        }
+        _ => format!("SELECT {}", conditions.join(", ")),
+    };
+    if parts.is_empty() {
+        return last;
+    }
+    format!("WITH {} {last}", parts.join(", "))
+}
+
+impl Put {
+    /// The table that a statement of this kind changes, if it can become one with others.
+    fn table_of(self, sql: &str) -> Option<&str> {
+        let (verb, others) = match self {
+            Put::Any => ("INSERT INTO ", ["ON CONFLICT", "RETURNING", "SELECT"]),
+            Put::Condition => ("UPDATE ", ["FROM", "RETURNING", "SELECT"]),
+        };
+        let rest = sql.trim_start().strip_prefix(verb)?;
+        let plain = !others.iter().any(|word| rest.contains(word));
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+        plain.then(|| &rest[..end])
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::table_of;
+    use super::{Put, PutOff, as_one};
 
     #[test]
-    fn only_plain_inserts_are_put_off() {
-        assert_eq!(
-            table_of("INSERT INTO thing_keys (a) VALUES ($1)"),
-            Some("thing_keys")
-        );
+    fn only_plain_inserts_and_conditions_become_one_with_others() {
+        let plain = "INSERT INTO thing_keys (a) VALUES ($1)";
+        assert_eq!(Put::Any.table_of(plain), Some("thing_keys"));
+        let condition = "UPDATE things SET a = $1 WHERE a < $1";
+        assert_eq!(Put::Condition.table_of(condition), Some("things"));
         for other in [
-            "UPDATE things SET a = 1",
+            condition,
             "DELETE FROM things",
             "INSERT INTO things (a) VALUES (1) ON CONFLICT DO NOTHING",
             "INSERT INTO things (a) VALUES (1) RETURNING a",
             "INSERT INTO things (a) SELECT b FROM c",
         ] {
-            assert_eq!(table_of(other), None, "{other}");
+            assert_eq!(Put::Any.table_of(other), None, "{other}");
+        }
+        for other in [
+            plain,
+            "DELETE FROM things",
+            "UPDATE things SET a = 1 RETURNING a",
+            "UPDATE things SET a = b FROM c",
+            "UPDATE things SET a = 1 WHERE b IN (SELECT c FROM d)",
+        ] {
+            assert_eq!(Put::Condition.table_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_was_put_off_is_one_statement() {
+        let put = |kind, sql: &str| PutOff {
+            sql: sql.to_owned(),
+            kind,
+        };
+        let a = || put(Put::Any, "INSERT INTO a VALUES (1)");
+        let b = || put(Put::Any, "INSERT INTO b VALUES (2)");
+        let c = || put(Put::Condition, "UPDATE c SET d = 3 WHERE d < 3");
+        for (statements, one) in [
+            (vec![a()], "INSERT INTO a VALUES (1)"),
+            (
+                vec![a(), b()],
+                "WITH put_off_0 AS (INSERT INTO a VALUES (1)) INSERT INTO b VALUES (2)",
+            ),
+            (
+                vec![c(), a()],
+                "WITH put_off_0 AS (UPDATE c SET d = 3 WHERE d < 3 RETURNING 1), put_off_1 AS (INSERT INTO a VALUES (1)) \
+                 SELECT 1 / (SELECT COUNT(*) FROM put_off_0)",
+            ),
+            (
+                vec![c()],
+                "WITH put_off_0 AS (UPDATE c SET d = 3 WHERE d < 3 RETURNING 1) SELECT 1 / (SELECT COUNT(*) FROM put_off_0)",
+            ),
+        ] {
+            assert_eq!(as_one(&statements), one);
         }
     }
 }

@@ -42,9 +42,18 @@ pub(super) enum On<'c> {
     PgPool(&'c PgPool),
     PgTx(&'c mut PgTx),
     /// To be put off.
-    PgLater(&'c mut PgTx),
+    PgLater(&'c mut PgTx, Put),
     SqlitePool(&'c SqlitePool),
     SqliteTx(&'c mut LiteTx),
+}
+
+/// What is put off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// Anything whose outcome nobody waits for.
+    Any,
+    /// What has to change a row.
+    Condition,
 }
 
 enum Args {
@@ -101,8 +110,8 @@ impl<'c> Query<'c> {
         let mut before = 0;
         let sql = sql.into_sql_str();
         let args = match &mut on {
-            On::PgLater(tx) => {
-                let args = tx.args_before(sql.as_str());
+            On::PgLater(tx, put) => {
+                let args = tx.args_before(sql.as_str(), *put);
                 before = args.len();
                 Args::Postgres(args)
             }
@@ -188,34 +197,48 @@ impl<'c> Query<'c> {
     }
 }
 
-/// A statement that is put off, with its parameters; see [`Tx::later`](super::Tx::later).
+/// A statement that is put off, with its parameters; see [`Tx::later`](super::Tx::later) and
+/// [`Tx::condition`](super::Tx::condition).
 #[must_use = "it is put off by `put_off`"]
-pub struct Later<'c>(Query<'c>);
+pub struct Later<'c> {
+    query: Query<'c>,
+    put: Put,
+}
 
 impl<'c> Later<'c> {
-    pub(super) fn new(query: Query<'c>) -> Later<'c> {
-        Later(query)
+    pub(super) fn new(query: Query<'c>, put: Put) -> Later<'c> {
+        Later { query, put }
     }
 
     /// Binds the next parameter.
-    pub fn bind<T: Bind>(self, value: T) -> Self {
-        Later(self.0.bind(value))
+    pub fn bind<T: Bind>(mut self, value: T) -> Self {
+        self.query = self.query.bind(value);
+        self
     }
 
-    /// Puts it off. Answers what an earlier statement failed with that cannot wait for this one.
+    /// Puts it off. Answers what an earlier statement failed with that cannot wait for this one, and [`Error::Unmet`] where
+    /// whether a condition holds is known at once.
     pub async fn put_off(self) -> Result<(), Error> {
+        let put = self.put;
         let Query {
             on,
             sql,
             args,
             before,
-        } = self.0;
+        } = self.query;
         match (on, args.map_err(sqlx::Error::Encode)?) {
+            (On::SqliteTx(tx), Args::Sqlite(args)) if put == Put::Condition => {
+                let command = tx.command(sql, before).await?;
+                let changed = of_last(&mut *command.conn, command.sql.clone(), args).await?;
+                command.met(changed > 0)
+            }
             (On::SqliteTx(tx), Args::Sqlite(args)) => {
                 tx.put_off(sql.as_str(), before, args);
                 Ok(())
             }
-            (On::PgLater(tx), Args::Postgres(args)) => tx.put_off(sql, before, args).await,
+            (On::PgLater(tx, put), Args::Postgres(args)) => {
+                tx.put_off(sql, put, before, args).await
+            }
             _ => unreachable!("only statements of a transaction are put off"),
         }
     }

@@ -7,7 +7,7 @@ use super::{
     engine::{Engine, Woken},
     lite_tx::LiteTx,
     pg_tx::PgTx,
-    query::{Later, On},
+    query::{Later, On, Put},
 };
 
 /// An open transaction. On SQLite it holds the one writer: begin late, commit soon, and never await a peer inside.
@@ -46,10 +46,22 @@ impl Tx {
     /// A statement whose outcome nobody waits for: it runs with others that were put off, at the latest before the next
     /// statement of the transaction or its commit, and what it fails with is what that answers.
     pub fn later(&mut self, sql: impl sqlx::SqlSafeStr) -> Later<'_> {
-        Later::new(match &mut self.on {
-            TxOn::Postgres(tx) => Query::new(On::PgLater(tx), sql),
-            TxOn::Sqlite(tx) => Query::new(On::SqliteTx(tx), sql),
-        })
+        self.put(sql, Put::Any)
+    }
+
+    /// An UPDATE without which nothing of the transaction happens: if it changes no row, the transaction cannot be committed,
+    /// and [`Error::Unmet`] is what answers that, at the latest its commit. It is put off as [`Tx::later`] puts off; a transaction
+    /// on PostgreSQL of nothing but that and plain INSERTs takes one round trip.
+    pub fn condition(&mut self, sql: impl sqlx::SqlSafeStr) -> Later<'_> {
+        self.put(sql, Put::Condition)
+    }
+
+    fn put(&mut self, sql: impl sqlx::SqlSafeStr, put: Put) -> Later<'_> {
+        let on = match &mut self.on {
+            TxOn::Postgres(tx) => On::PgLater(tx, put),
+            TxOn::Sqlite(tx) => On::SqliteTx(tx),
+        };
+        Later::new(Query::new(on, sql), put)
     }
 
     /// Which database this is.

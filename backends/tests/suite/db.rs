@@ -175,6 +175,48 @@ backends::on_every_database! {
         }
     }
 
+    async fn without_its_condition_nothing_of_a_transaction_happens(db: TestDb) {
+        let db = ready(&db).await;
+        for (id, n_before, begun) in [(20, 0, false), (21, 7, false), (22, 0, true), (23, 14, true), (24, 9, false)] {
+            let outcome = async {
+                let mut tx = db.begin().await?;
+                if begun {
+                    tx.query("DELETE FROM child").execute().await?;
+                }
+                tx.condition("UPDATE parent SET n = $1 WHERE id = 1 AND n = $2").bind(n_before + 7).bind(n_before).put_off().await?;
+                tx.later("INSERT INTO child (id, parent) VALUES ($1, $2)").bind(id).bind(1_i64).put_off().await?;
+                tx.later("INSERT INTO parent (id, name, n) VALUES ($1, $2, 0)").bind(id).bind(format!("parent {id}")).put_off().await?;
+                tx.commit().await
+            };
+            let (state, other) = (n(&db).await, children(&db).await);
+            let outcome = outcome.await;
+            if state == n_before {
+                outcome.unwrap();
+                assert_eq!((n(&db).await, children(&db).await), (state + 7, 1 + if begun { 0 } else { other }));
+            } else {
+                assert!(matches!(outcome, Err(Error::Unmet)), "{outcome:?}");
+                assert_eq!((n(&db).await, children(&db).await), (state, other));
+            }
+        }
+    }
+
+    async fn of_64_transactions_at_once_with_one_condition_one_is_committed(db: TestDb) {
+        let db = ready(&db).await;
+        let all = (0..64_i64).map(|i| {
+            let db = db.clone();
+            async move {
+                let mut tx = db.begin().await?;
+                tx.condition("UPDATE parent SET n = $1 WHERE id = 1 AND n < $1").bind(1_i64).put_off().await?;
+                tx.later("INSERT INTO child (id, parent) VALUES ($1, 1)").bind(i).put_off().await?;
+                tx.commit().await
+            }
+        });
+        let outcomes = futures_util::future::join_all(all.map(tokio::spawn)).await;
+        let (met, others): (Vec<_>, Vec<_>) = outcomes.into_iter().map(Result::unwrap).partition(Result::is_ok);
+        assert_eq!((met.len(), children(&db).await), (1, 1));
+        assert!(others.iter().all(|other| matches!(other, Err(Error::Unmet))), "{others:?}");
+    }
+
     async fn a_relaxed_commit_is_a_commit(db: TestDb) {
         let db = ready(&db).await;
         let mut tx = db.begin().await.unwrap();
@@ -191,6 +233,13 @@ backends::on_every_database! {
         let all: Vec<(i64, Option<String>)> = db.query("SELECT id, name FROM parent").all().await.unwrap();
         assert_eq!(all, [(1, Some("first".to_owned()))]);
     }
+}
+
+async fn children(db: &Db) -> i64 {
+    db.query("SELECT COUNT(*) FROM child")
+        .scalar()
+        .await
+        .unwrap()
 }
 
 /// Lets the other branch of a select be polled `polls` times.

@@ -7,6 +7,8 @@ mod publish;
 mod rows;
 mod upkeep;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use backends::db::Db;
 use chrono::{DateTime, Utc};
@@ -15,6 +17,7 @@ use contracts::{PostId, UserId};
 use kit::clock::SharedClock;
 use kit::ids::SharedIds;
 use kit::page::Cursor;
+use tokio::sync::Mutex;
 
 use super::{Edit, NewPost, Once, PageQuery, Part, Posts, Removal, Store};
 use crate::audience::Reader;
@@ -27,6 +30,8 @@ pub struct SqlStore {
     db: Db,
     clock: SharedClock,
     ids: SharedIds,
+    /// The time of the newest post that this process knows of.
+    latest: Arc<Mutex<DateTime<Utc>>>,
 }
 
 impl SqlStore {
@@ -40,7 +45,12 @@ impl SqlStore {
         ids: SharedIds,
     ) -> Result<Self, backends::db::Error> {
         db.migrate(&sqlx::migrate!("./migrations")).await?;
-        Ok(Self { db, clock, ids })
+        Ok(Self {
+            db,
+            clock,
+            ids,
+            latest: Arc::default(),
+        })
     }
 }
 
