@@ -64,10 +64,10 @@ pub async fn take_in(
 /// Gives the lease up, so that the next holder need not wait for its end. No effect if another holds it.
 pub async fn release(db: &Db, name: &str, holder: &str) -> Result<(), Error> {
     let mut tx = db.begin().await?;
-    tx.query("DELETE FROM leases WHERE name = $1 AND holder = $2")
+    tx.later("DELETE FROM leases WHERE name = $1 AND holder = $2")
         .bind(name.to_owned())
         .bind(holder.to_owned())
-        .execute()
+        .put_off()
         .await?;
     tx.commit_relaxed().await
 }
@@ -76,6 +76,6 @@ pub async fn release(db: &Db, name: &str, holder: &str) -> Result<(), Error> {
 /// them is gone. Without it the work of a killed process waits until its leases have run out.
 pub async fn forget(db: &Db) -> Result<(), Error> {
     let mut tx = db.begin().await?;
-    tx.query("DELETE FROM leases").execute().await?;
+    tx.later("DELETE FROM leases").put_off().await?;
     tx.commit_relaxed().await
 }

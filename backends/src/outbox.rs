@@ -14,7 +14,10 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 pub(crate) use self::origin::Origin;
-pub use self::{relay::relay, store::Outbox};
+pub use self::{
+    relay::relay,
+    store::{Outbox, Waiting},
+};
 use crate::{
     bus::Record,
     db::{Db, Error, Tx},

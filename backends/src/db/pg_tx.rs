@@ -3,8 +3,8 @@
 //! BEGIN waits for the first statement whose outcome somebody waits for. What was put off ([`Tx::later`](super::Tx::later)) goes
 //! as one statement before the next one or before COMMIT, as common table expressions; where nothing went before it, it is a
 //! transaction by itself and needs neither BEGIN nor COMMIT. PostgreSQL runs such expressions in no order that it promises and
-//! on one view of the data, so only plain INSERTs and conditions, of different tables, become one; their constraints, foreign
-//! keys too, are judged when all of them are done.
+//! on one view of the data, so only plain statements, each about a table of its own, become one; their constraints, foreign keys
+//! too, are judged when all of them are done.
 
 use sqlx::{
     AssertSqlSafe, PgConnection, Postgres,
@@ -17,12 +17,20 @@ use super::{Error, parameters::renumbered, query::Put};
 /// What PostgreSQL says of a division by zero.
 const DIVISION_BY_ZERO: &str = "22012";
 
+const UPDATE: &str = "UPDATE ";
+/// How plain statements begin.
+const VERBS: [&str; 3] = ["INSERT INTO ", UPDATE, "DELETE FROM "];
+/// What a statement has that looks at another table, or tells something.
+const NOT_PLAIN: [&str; 5] = ["ON CONFLICT", "RETURNING", "SELECT", "FROM ", "USING "];
+
 /// An open transaction.
 #[derive(Debug)]
 pub(super) struct PgTx {
     on: On,
     put_off: Vec<PutOff>,
     args: PgArguments,
+    /// Its commit need not be on disk.
+    relaxed: bool,
     /// What was put off failed, or was given up half-way.
     broken: bool,
 }
@@ -54,6 +62,7 @@ impl PgTx {
             on: On::Fresh(pool.acquire().await?),
             put_off: Vec::new(),
             args: PgArguments::default(),
+            relaxed: false,
             broken: false,
         })
     }
@@ -76,8 +85,8 @@ impl PgTx {
         before: usize,
         args: PgArguments,
     ) -> Result<(), Error> {
-        if before == 0 {
-            self.run_what_was_put_off().await?;
+        if before == 0 && !self.put_off.is_empty() {
+            self.ready().await?;
         }
         if kind.table_of(sql.as_str()).is_none() {
             let conn = self.ready().await?;
@@ -109,6 +118,7 @@ impl PgTx {
         }
     }
 
+    /// On a connection where nothing began it is a transaction by itself, so only what ends the transaction may call it there.
     async fn run_what_was_put_off(&mut self) -> Result<(), Error> {
         if self.broken {
             return Err(failed());
@@ -126,7 +136,7 @@ impl PgTx {
             On::Begun(tx) => tx,
             On::Lost => return Err(failed()),
         };
-        let done = sqlx::query_with(AssertSqlSafe(as_one(&put_off)), args)
+        let done = sqlx::query_with(AssertSqlSafe(as_one(&put_off, self.relaxed)), args)
             .execute(conn)
             .await;
         match done {
@@ -140,6 +150,19 @@ impl PgTx {
         }
         self.broken = false;
         Ok(())
+    }
+
+    /// COMMIT without waiting for the disk.
+    pub(super) async fn commit_relaxed(mut self) -> Result<(), Error> {
+        self.relaxed = true;
+        if self.put_off.is_empty()
+            && let On::Begun(tx) = &mut self.on
+        {
+            sqlx::query("SET LOCAL synchronous_commit = off")
+                .execute(&mut **tx)
+                .await?;
+        }
+        self.commit().await
     }
 
     pub(super) async fn commit(mut self) -> Result<(), Error> {
@@ -166,23 +189,27 @@ fn failed() -> Error {
 
 /// The statement that does all of these. A condition that changes no row divides by zero, which ends the statement and undoes
 /// what it did.
-fn as_one(put_off: &[PutOff]) -> String {
-    let (mut parts, mut conditions) = (Vec::new(), Vec::new());
+fn as_one(put_off: &[PutOff], relaxed: bool) -> String {
+    let (mut parts, mut answers) = (Vec::new(), Vec::new());
+    if relaxed {
+        // SET LOCAL, as a part of the statement: it counts when the statement, or the transaction it is in, commits
+        answers.push("set_config('synchronous_commit', 'off', true)".to_owned());
+    }
     for (n, PutOff { sql, kind }) in put_off.iter().enumerate() {
         match kind {
             Put::Any => parts.push(format!("put_off_{n} AS ({sql})")),
             Put::Condition => {
                 parts.push(format!("put_off_{n} AS ({sql} RETURNING 1)"));
-                conditions.push(format!("1 / (SELECT COUNT(*) FROM put_off_{n})"));
+                answers.push(format!("1 / (SELECT COUNT(*) FROM put_off_{n})"));
             }
         }
     }
     let last = match put_off.last() {
-        Some(last) if conditions.is_empty() => {
+        Some(last) if answers.is_empty() => {
             parts.pop();
             last.sql.clone()
         }
-        _ => format!("SELECT {}", conditions.join(", ")),
+        _ => format!("SELECT {}", answers.join(", ")),
     };
     if parts.is_empty() {
         return last;
@@ -193,13 +220,15 @@ fn as_one(put_off: &[PutOff]) -> String {
 impl Put {
     /// The table that a statement of this kind changes, if it can become one with others.
     fn table_of(self, sql: &str) -> Option<&str> {
-        let (verb, others) = match self {
-            Put::Any => ("INSERT INTO ", ["ON CONFLICT", "RETURNING", "SELECT"]),
-            Put::Condition => ("UPDATE ", ["FROM", "RETURNING", "SELECT"]),
-        };
-        let rest = sql.trim_start().strip_prefix(verb)?;
-        let plain = !others.iter().any(|word| rest.contains(word));
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+        let sql = sql.trim_start();
+        let rest = match self {
+            Put::Any => VERBS.iter().find_map(|verb| sql.strip_prefix(verb)),
+            Put::Condition => sql.strip_prefix(UPDATE),
+        }?;
+        let plain = !NOT_PLAIN.iter().any(|word| rest.contains(word));
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
         plain.then(|| &rest[..end])
     }
 }
@@ -209,27 +238,28 @@ mod tests {
     use super::{Put, PutOff, as_one};
 
     #[test]
-    fn only_plain_inserts_and_conditions_become_one_with_others() {
-        let plain = "INSERT INTO thing_keys (a) VALUES ($1)";
-        assert_eq!(Put::Any.table_of(plain), Some("thing_keys"));
-        let condition = "UPDATE things SET a = $1 WHERE a < $1";
-        assert_eq!(Put::Condition.table_of(condition), Some("things"));
+    fn only_plain_statements_about_one_table_become_one_with_others() {
+        for (plain, table) in [
+            ("INSERT INTO thing_keys (a) VALUES ($1)", "thing_keys"),
+            ("UPDATE things SET a = $1 WHERE a < $1", "things"),
+            ("DELETE FROM things WHERE a = $1", "things"),
+            ("DELETE FROM things", "things"),
+        ] {
+            assert_eq!(Put::Any.table_of(plain), Some(table));
+            let condition = plain.starts_with("UPDATE").then_some(table);
+            assert_eq!(Put::Condition.table_of(plain), condition);
+        }
         for other in [
-            condition,
-            "DELETE FROM things",
             "INSERT INTO things (a) VALUES (1) ON CONFLICT DO NOTHING",
             "INSERT INTO things (a) VALUES (1) RETURNING a",
             "INSERT INTO things (a) SELECT b FROM c",
-        ] {
-            assert_eq!(Put::Any.table_of(other), None, "{other}");
-        }
-        for other in [
-            plain,
-            "DELETE FROM things",
             "UPDATE things SET a = 1 RETURNING a",
             "UPDATE things SET a = b FROM c",
             "UPDATE things SET a = 1 WHERE b IN (SELECT c FROM d)",
+            "DELETE FROM things USING others WHERE a = b",
+            "SELECT 1",
         ] {
+            assert_eq!(Put::Any.table_of(other), None, "{other}");
             assert_eq!(Put::Condition.table_of(other), None, "{other}");
         }
     }
@@ -243,23 +273,31 @@ mod tests {
         let a = || put(Put::Any, "INSERT INTO a VALUES (1)");
         let b = || put(Put::Any, "INSERT INTO b VALUES (2)");
         let c = || put(Put::Condition, "UPDATE c SET d = 3 WHERE d < 3");
-        for (statements, one) in [
-            (vec![a()], "INSERT INTO a VALUES (1)"),
+        for (statements, relaxed, one) in [
+            (vec![a()], false, "INSERT INTO a VALUES (1)"),
             (
                 vec![a(), b()],
+                false,
                 "WITH put_off_0 AS (INSERT INTO a VALUES (1)) INSERT INTO b VALUES (2)",
             ),
             (
                 vec![c(), a()],
+                false,
                 "WITH put_off_0 AS (UPDATE c SET d = 3 WHERE d < 3 RETURNING 1), put_off_1 AS (INSERT INTO a VALUES (1)) \
                  SELECT 1 / (SELECT COUNT(*) FROM put_off_0)",
             ),
             (
                 vec![c()],
+                false,
                 "WITH put_off_0 AS (UPDATE c SET d = 3 WHERE d < 3 RETURNING 1) SELECT 1 / (SELECT COUNT(*) FROM put_off_0)",
             ),
+            (
+                vec![a()],
+                true,
+                "WITH put_off_0 AS (INSERT INTO a VALUES (1)) SELECT set_config('synchronous_commit', 'off', true)",
+            ),
         ] {
-            assert_eq!(as_one(&statements), one);
+            assert_eq!(as_one(&statements, relaxed), one);
         }
     }
 }

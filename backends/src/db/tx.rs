@@ -51,7 +51,7 @@ impl Tx {
 
     /// An UPDATE without which nothing of the transaction happens: if it changes no row, the transaction cannot be committed,
     /// and [`Error::Unmet`] is what answers that, at the latest its commit. It is put off as [`Tx::later`] puts off; a transaction
-    /// on PostgreSQL of nothing but that and plain INSERTs takes one round trip.
+    /// on PostgreSQL of nothing but that and plain statements about other tables takes one round trip.
     pub fn condition(&mut self, sql: impl sqlx::SqlSafeStr) -> Later<'_> {
         self.put(sql, Put::Condition)
     }
@@ -76,7 +76,7 @@ impl Tx {
     /// answers 503 and the client repeats, which is why creations take an Idempotency-Key.
     pub async fn commit(self) -> Result<(), Error> {
         let db = self.db.clone();
-        self.hand_on().await?;
+        self.hand_on(false).await?;
         match &db.inner.engine {
             Engine::Postgres(_) => Ok(()),
             Engine::Sqlite(lite) => match lite.mode {
@@ -89,14 +89,9 @@ impl Tx {
     /// Commits without waiting for the disk; only for what may be repeated (outbox deletion, consumer offsets). Atomic
     /// all the same, and never lost while a later durable commit survives. A transaction with an outbox message or an
     /// audit entry in it is committed durably on PostgreSQL whatever is asked.
-    pub async fn commit_relaxed(mut self) -> Result<(), Error> {
-        let carries = self.woken.outbox || self.woken.audit;
-        if matches!(self.on, TxOn::Postgres(_)) && !carries {
-            self.query("SET LOCAL synchronous_commit = off")
-                .execute()
-                .await?;
-        }
-        self.hand_on().await
+    pub async fn commit_relaxed(self) -> Result<(), Error> {
+        let relaxed = !(self.woken.outbox || self.woken.audit);
+        self.hand_on(relaxed).await
     }
 
     /// Undoes everything.
@@ -108,9 +103,10 @@ impl Tx {
     }
 
     /// COMMIT, then wake the workers before the sync: their own wait for the disk shares it.
-    async fn hand_on(self) -> Result<(), Error> {
+    async fn hand_on(self, relaxed: bool) -> Result<(), Error> {
         let inner = &self.db.inner;
         match self.on {
+            TxOn::Postgres(tx) if relaxed => tx.commit_relaxed().await?,
             TxOn::Postgres(tx) => tx.commit().await?,
             TxOn::Sqlite(tx) => {
                 if let Err(error) = tx.commit().await {

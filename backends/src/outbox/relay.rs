@@ -58,7 +58,11 @@ struct Relay<O> {
 /// What one step found.
 enum Step {
     Idle,
-    Sent(usize),
+    Sent {
+        count: usize,
+        /// Nothing else waited.
+        all: bool,
+    },
     /// Another relay holds the lease.
     Elsewhere,
 }
@@ -93,16 +97,16 @@ impl<O: Outbox> Relay<O> {
             // seen before the read: a commit after it wakes again
             commits.borrow_and_update();
             match self.step().await {
-                Ok(Step::Sent(count)) => {
+                Ok(Step::Sent { count, all: false }) => {
                     backoff.reset();
                     sent.increment(count as u64);
-                    // a short batch was the last, and the next step says so
-                    if count == BATCH {
-                        self.measure().await;
-                    }
+                    self.measure().await;
                 }
-                Ok(Step::Idle) => {
+                Ok(done @ (Step::Sent { .. } | Step::Idle)) => {
                     backoff.reset();
+                    if let Step::Sent { count, .. } = done {
+                        sent.increment(count as u64);
+                    }
                     depth.set(0.0);
                     // the sender of the watch lives in the store held here: changed() cannot fail
                     let _ = timeout(POLL, commits.changed()).await;
@@ -141,7 +145,7 @@ impl<O: Outbox> Relay<O> {
 
     /// Sends what is there, as long as it goes well.
     async fn drain(&mut self) {
-        while let Ok(Step::Sent(_)) = self.step().await {}
+        while let Ok(Step::Sent { .. }) = self.step().await {}
     }
 
     async fn step(&mut self) -> anyhow::Result<Step> {
@@ -156,10 +160,10 @@ impl<O: Outbox> Relay<O> {
         }
         // Read under the lease: what is read before it may have been sent by the holder before us.
         let waiting = self.outbox.oldest(BATCH).await?;
-        if waiting.is_empty() {
+        if waiting.events.is_empty() {
             return Ok(Step::Idle);
         }
-        let (places, records): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        let (places, records): (Vec<_>, Vec<_>) = waiting.events.into_iter().unzip();
         let (outbox, bus) = (self.outbox.clone(), Arc::clone(&self.bus));
         let send = async move {
             // What is not on disk yet may be lost in a power cut; nobody must hear of it before.
@@ -171,10 +175,11 @@ impl<O: Outbox> Relay<O> {
             Some(result) => result?,
             None => return Ok(Step::Elsewhere),
         }
-        let asked = Instant::now();
-        let held = self.outbox.discard(&places, self.claim()).await?;
-        self.held_until = held.then_some(asked + LEASE);
-        Ok(Step::Sent(places.len()))
+        self.outbox.discard(&places).await?;
+        Ok(Step::Sent {
+            count: places.len(),
+            all: waiting.all,
+        })
     }
 
     fn claim(&self) -> Claim<'_> {

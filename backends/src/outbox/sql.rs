@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, types::Json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Outbox, headers};
+use super::{Outbox, Waiting, headers};
 use crate::{
     bus::Record,
     db::{Db, Error},
@@ -73,39 +73,38 @@ impl Outbox for Db {
         lease::release(self, LEASE_NAME, holder).await
     }
 
-    async fn oldest(&self, limit: usize) -> Result<Vec<(i64, Record)>, Error> {
+    async fn oldest(&self, limit: usize) -> Result<Waiting<i64>, Error> {
         let rows: Vec<Row> = self
             .query("SELECT seq, topic, key, event_id, event_type, payload, headers, at FROM outbox ORDER BY seq LIMIT $1")
             .bind(limit as i64)
             .all()
             .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (row.seq, row.into_record()))
-            .collect())
+        Ok(Waiting {
+            all: rows.len() < limit,
+            events: rows
+                .into_iter()
+                .map(|row| (row.seq, row.into_record()))
+                .collect(),
+        })
     }
 
     async fn synced(&self) -> Result<(), Error> {
         Db::synced(self).await
     }
 
-    /// In one transaction with the renewal of the lease. Relaxed: a deletion lost in a power cut means that the events are
-    /// sent again, and taken once.
-    async fn discard(&self, places: &[i64], claim: Claim<'_>) -> Result<bool, Error> {
+    /// Relaxed: a deletion lost in a power cut means that the events are sent again, and taken once.
+    async fn discard(&self, places: &[i64]) -> Result<(), Error> {
         let mut tx = self.begin().await?;
-        let held =
-            lease::take_in(&mut tx, LEASE_NAME, claim.holder, claim.duration, claim.now).await?;
         for chunk in places.chunks(64) {
             // Padded to one length, so that there is one statement to prepare and not 64.
             let slots: Vec<String> = (1..=64).map(|slot| format!("${slot}")).collect();
             let sql = format!("DELETE FROM outbox WHERE seq IN ({})", slots.join(", "));
-            let mut query = tx.query(AssertSqlSafe(sql));
+            let mut query = tx.later(AssertSqlSafe(sql));
             for slot in 0..64 {
                 query = query.bind(chunk.get(slot).copied().unwrap_or(-1));
             }
-            query.execute().await?;
+            query.put_off().await?;
         }
-        tx.commit_relaxed().await?;
-        Ok(held)
+        tx.commit_relaxed().await
     }
 }

@@ -5,6 +5,15 @@ use tokio::sync::watch;
 
 use crate::{bus::Record, db::Error, lease::Claim};
 
+/// What waits.
+#[derive(Debug)]
+pub struct Waiting<P> {
+    /// Each event, and where it waits.
+    pub events: Vec<(P, Record)>,
+    /// Nothing else waited when this was read.
+    pub all: bool,
+}
+
 /// Events that wait for the relay. [`crate::Db`] is one; a store that is not relational keeps its own.
 #[async_trait]
 pub trait Outbox: Clone + Send + Sync + 'static {
@@ -30,12 +39,11 @@ pub trait Outbox: Clone + Send + Sync + 'static {
     async fn release(&self, holder: &str) -> Result<(), Error>;
 
     /// Up to `limit` of the events that have waited longest; those of one key in their order, and none before an earlier one.
-    async fn oldest(&self, limit: usize) -> Result<Vec<(Self::Place, Record)>, Error>;
+    async fn oldest(&self, limit: usize) -> Result<Waiting<Self::Place>, Error>;
 
     /// Waits until everything that was read is on disk.
     async fn synced(&self) -> Result<(), Error>;
 
-    /// Removes what the bus has and renews the lease; whether it is still held. Need not be durable: what stays is sent
-    /// again, and taken once.
-    async fn discard(&self, places: &[Self::Place], claim: Claim<'_>) -> Result<bool, Error>;
+    /// Removes what the bus has, whoever holds the lease by now. Need not be durable: what stays is sent again, and taken once.
+    async fn discard(&self, places: &[Self::Place]) -> Result<(), Error>;
 }

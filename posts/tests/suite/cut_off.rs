@@ -369,7 +369,7 @@ async fn what_is_answered_was_waited_for_on_the_disk() {
     assert!(victim.remove(&post, removal()).await.unwrap());
     assert_eq!(passed(), ["update posts!", "delete revisions!"]);
     let events = backends::outbox::Outbox::oldest(victim, 10).await.unwrap();
-    assert_eq!((events.len(), passed().len()), (3, 0));
+    assert_eq!((events.events.len(), passed().len()), (3, 0));
     backends::outbox::Outbox::synced(victim).await.unwrap();
     assert!(passed().iter().all(|write| write.ends_with("meta!")));
 }

@@ -60,7 +60,7 @@ ready_redis() { [[ $(redis-cli -p "$port" ping 2>&1) == @(PONG|NOAUTH*) ]]; }
 
 start_kafka() {
     local data="$folder/data" conf="$folder/server.properties" protocol=PLAINTEXT
-    local jvm=(-Xmx"${KAFKA_HEAP:-256m}" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile="$here/servers/kafka/log4j2.xml" -cp "$servers/kafka/libs/*")
+    local jvm=(-Xmx"${KAFKA_HEAP:-256m}" -XX:+UseSerialGC -Dlog4j2.configurationFile="$here/servers/kafka/log4j2.xml" -cp "$servers/kafka/libs/*")
     ! secured || protocol=SASL_PLAINTEXT
     fill "$here/servers/kafka/server.properties" PORT="$port" CONTROLLER_PORT=$((port + 1)) PROTOCOL="$protocol" DATA="$data" >"$conf"
     ! secured || fill "$here/servers/kafka/secured.properties" USERS="$(kafka_users)" BROKER_PASSWORD="$(of kafka.broker)" \

@@ -96,6 +96,8 @@ impl Settings {
         config
             .set("bootstrap.servers", &self.brokers)
             .set("socket.keepalive.enable", "true")
+            // Every request is awaited: none waits for company.
+            .set("socket.nagle.disable", "true")
             // After an outage of any length we are back within a second of the broker; the default is ten.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")

@@ -162,7 +162,7 @@ impl Chain for MongoStore {
         if !lease::take(self, LEASE_NAME, claim).await? {
             return Ok(Step::Elsewhere);
         }
-        let mut waiting = AUDIT.some(self, BATCH).await?;
+        let (mut waiting, _) = AUDIT.some(self, BATCH).await?;
         // Stable: those of one document stay in their order.
         waiting.sort_by_key(|(place, _)| place.at);
         let (places, held): (Vec<Place>, Vec<_>) = waiting.into_iter().unzip();

@@ -89,15 +89,16 @@ impl Cargo {
             .unwrap_or(0))
     }
 
-    /// Up to `limit` of the pieces that wait; those of one document in their order, and none before an earlier one. The
+    /// Up to `limit` of the pieces that wait, and whether those are all; those of one document in their order, and none before
+    /// an earlier one. The
     /// documents come as the index has them, which is the longest waiting first: asked for in that order, a server would
     /// sort everything that waits, since each document is in the index several times.
     pub(super) async fn some(
         self,
         store: &MongoStore,
         limit: usize,
-    ) -> Result<Vec<(Place, Document)>, backends::db::Error> {
-        within(async {
+    ) -> Result<(Vec<(Place, Document)>, bool), backends::db::Error> {
+        let (found, all) = within(async {
             let mut documents = store
                 .posts()
                 .find(self.waiting())
@@ -107,19 +108,22 @@ impl Cargo {
             let (mut found, mut bytes) = (Vec::new(), 0);
             while found.len() < limit && bytes < ENOUGH {
                 if !documents.advance().await? {
-                    break;
+                    return Ok((found, true));
                 }
                 bytes += documents.current().as_bytes().len();
                 found.push(documents.deserialize_current()?);
             }
-            Ok(found)
+            Ok((found, false))
         })
         .await
-        .map_err(kind_of)?
-        .into_iter()
-        .map(|document| self.pieces(document))
-        .collect::<Result<Vec<_>, _>>()
-        .map(|pieces| pieces.into_iter().flatten().take(limit).collect())
+        .map_err(kind_of)?;
+        let mut pieces = Vec::new();
+        for document in found {
+            pieces.extend(self.pieces(document)?);
+        }
+        let all = all && pieces.len() <= limit;
+        pieces.truncate(limit);
+        Ok((pieces, all))
     }
 
     fn pieces(self, mut document: Document) -> Result<Vec<(Place, Document)>, backends::db::Error> {

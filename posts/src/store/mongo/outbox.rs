@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use backends::bus::Record;
 use backends::db::Error;
 use backends::lease::Claim;
-use backends::outbox::{Message, Outbox};
+use backends::outbox::{Message, Outbox, Waiting};
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Document, deserialize_from_document, doc, serialize_to_document};
 use serde::{Deserialize, Serialize};
@@ -88,15 +88,16 @@ impl Outbox for MongoStore {
         lease::release(self, LEASE_NAME, holder).await
     }
 
-    async fn oldest(&self, limit: usize) -> Result<Vec<(Place, Record)>, Error> {
-        let waiting = OUTBOX.some(self, limit).await?;
-        waiting
-            .into_iter()
-            .map(|(place, held)| {
-                let record = record(&place, held)?;
-                Ok((place, record))
-            })
-            .collect()
+    async fn oldest(&self, limit: usize) -> Result<Waiting<Place>, Error> {
+        let (waiting, all) = OUTBOX.some(self, limit).await?;
+        let events = waiting.into_iter().map(|(place, held)| {
+            let record = record(&place, held)?;
+            Ok((place, record))
+        });
+        Ok(Waiting {
+            events: events.collect::<Result<_, Error>>()?,
+            all,
+        })
     }
 
     /// A read sees what is not in the journal yet. A durable write waits for everything before it.
@@ -104,8 +105,7 @@ impl Outbox for MongoStore {
         self.sync().await
     }
 
-    async fn discard(&self, places: &[Place], claim: Claim<'_>) -> Result<bool, Error> {
-        OUTBOX.remove(self, places).await?;
-        lease::take(self, LEASE_NAME, claim).await
+    async fn discard(&self, places: &[Place]) -> Result<(), Error> {
+        OUTBOX.remove(self, places).await
     }
 }

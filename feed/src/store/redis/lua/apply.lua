@@ -96,20 +96,16 @@ while at < #ARGV do
   index = index + 1
 end
 for _, s in ipairs(streams) do
-  s:save()
-  if effect == 'applied' and s == streams[#streams] and s.thin > thin then
-    effect = 'thinned'
-  end
-  local last = redis.call('HGET', s.p .. 'm', 'last') or ''
   for _, mark in ipairs(marks) do
     local before = redis.call('HGET', s.p .. 'mk', mark.field)
     if not before or tonumber(before) < mark.offset then
       redis.call('HSET', s.p .. 'mk', mark.field, string.format('%.0f', mark.offset))
     end
-    last = later(last, mark.when)
+    s.last = later(s.last, mark.when)
   end
-  if #marks > 0 then
-    redis.call('HSET', s.p .. 'm', 'last', last)
+  s:save()
+  if effect == 'applied' and s == streams[#streams] and s.thin > thin then
+    effect = 'thinned'
   end
 end
 if wanted == '' then

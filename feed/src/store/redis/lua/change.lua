@@ -4,11 +4,17 @@ local LOGGED, LOGGED_BYTES = 10000, 33554432
 
 -- Updates that came before the creation of their post (spec/feed.md rule 5): o and t as on an entry, q since when.
 function Stream:held(id)
-  local text = redis.call('HGET', self.p .. 'held', id)
-  return text and cmsgpack.unpack(text)
+  local held = self.waiting[id]
+  if held == nil then
+    local text = redis.call('HGET', self.p .. 'held', id)
+    held = text and cmsgpack.unpack(text)
+    self.waiting[id] = held
+  end
+  return held or nil
 end
 
 function Stream:let_go(id, held)
+  self.waiting[id] = false
   redis.call('HDEL', self.p .. 'held', id)
   redis.call('ZREM', self.p .. 'heldq', held.q .. id)
 end
@@ -18,19 +24,23 @@ function Stream:hold(id, order, touch)
   if waiting and waiting.o >= order then
     return
   end
-  local since = waiting and waiting.q or now
-  redis.call('HSET', self.p .. 'held', id, cmsgpack.pack({ o = order, t = touch, q = since }))
-  redis.call('ZADD', self.p .. 'heldq', 0, since .. id)
+  local held = { o = order, t = touch, q = waiting and waiting.q or now }
+  self.waiting[id] = held
+  redis.call('HSET', self.p .. 'held', id, cmsgpack.pack(held))
+  redis.call('ZADD', self.p .. 'heldq', 0, held.q .. id)
   while redis.call('ZCARD', self.p .. 'heldq') > HELD do
-    local oldest = redis.call('ZPOPMIN', self.p .. 'heldq')[1]
-    redis.call('HDEL', self.p .. 'held', string.sub(oldest, 17))
+    local oldest = string.sub(redis.call('ZPOPMIN', self.p .. 'heldq')[1], 17)
+    self.waiting[oldest] = false
+    redis.call('HDEL', self.p .. 'held', oldest)
   end
 end
 
 -- yesterday: what waits since then or earlier waits no longer.
 function Stream:expire_held(yesterday)
   for _, one in ipairs(self:due('heldq', yesterday)) do
-    redis.call('HDEL', self.p .. 'held', string.sub(one, 17))
+    local id = string.sub(one, 17)
+    self.waiting[id] = false
+    redis.call('HDEL', self.p .. 'held', id)
   end
 end
 
@@ -40,7 +50,7 @@ function Stream:basis(c)
   if c.kind ~= 'P' and c.kind ~= 'T' then
     return nil
   end
-  local e = known(self.p, c.id)
+  local e = self:known(c.id)
   if c.kind == 'P' then
     if (e and e.s >= c.order) or not c.shown then
       return nil
@@ -66,7 +76,7 @@ function Stream:basis(c)
 end
 
 function Stream:post(c, basis)
-  local e, held = known(self.p, c.id), self:held(c.id)
+  local e, held = self:known(c.id), self:held(c.id)
   if held and c.source == 'a' then
     self:let_go(c.id, held)
     held = nil
@@ -85,7 +95,7 @@ function Stream:post(c, basis)
       redis.call('HDEL', self.p .. 'it', c.id)
     end
     if c.dated then
-      redis.call('HDEL', self.p .. 'ag', c.id)
+      self:forget(c.id)
     else
       self:remember(c.id, 'O', c.order, now)
     end
@@ -106,9 +116,9 @@ function Stream:post(c, basis)
   local entry = { k = 'L', s = c.order, o = o, t = t, at = at, u = c.user, a = c.audiences, g = c.tags, pu = c.pinned, ku = c.kept, z = body.z }
   self:put_in(c.id, entry, body.text)
   if c.dated then
-    local left = known(self.p, c.id)
+    local left = self:known(c.id)
     if left and left.k == 'O' then
-      redis.call('HDEL', self.p .. 'ag', c.id)
+      self:forget(c.id)
       redis.call('ZREM', self.p .. 'rem', left.si .. c.id)
     end
   end
@@ -116,7 +126,7 @@ function Stream:post(c, basis)
 end
 
 function Stream:touch(c, basis)
-  local e = known(self.p, c.id)
+  local e = self:known(c.id)
   if not e or e.k == 'D' then
     self:hold(c.id, c.order, c.touch)
     return e and 'unchanged' or 'held'
@@ -133,7 +143,7 @@ function Stream:touch(c, basis)
 end
 
 function Stream:gone(c)
-  local e = known(self.p, c.id)
+  local e = self:known(c.id)
   if e and e.s >= c.order then
     return 'unchanged'
   end
@@ -205,7 +215,7 @@ function Stream:apply(c, yesterday)
   local effect, before = nil, nil
   local basis = self:basis(c)
   if yesterday and c.id then
-    before = live(self.p, c.id)
+    before = self:live(c.id)
   end
   if c.kind == 'P' then
     effect = self:post(c, basis)
@@ -224,9 +234,9 @@ function Stream:apply(c, yesterday)
         self:log('R' .. now .. c.user .. ' ' .. c.text, 0, yesterday)
       end
     elseif c.id then
-      local after = live(self.p, c.id)
+      local after = self:live(c.id)
       if before or after then
-        local body = after and redis.call('HGET', self.p .. 'it', c.id) or ''
+        local body = after and c.bodies[basis].text or ''
         local text = 'I' .. now .. c.id .. table.concat(before and before.a or {}, ',') .. '\n' .. body
         self:log(text, after and after.z or 0, yesterday)
       end

@@ -67,6 +67,7 @@ for i = 1, count do
 end
 in_parts('HSET', s.p .. 'ag', known_of)
 in_parts('HSET', s.p .. 'it', bodies)
+s.met = {}
 in_parts('ZADD', s.p .. 'rem', remembered)
 
 local answer, fallen = { 'ok', done }, {}
@@ -101,9 +102,9 @@ end
 for _, place in ipairs(fallen) do
   s:drop_if_unheld(place)
   local id = string.sub(place, 17)
-  local entry = dated[id] and known(s.p, id)
+  local entry = dated[id] and s:known(id)
   if entry and entry.k == 'O' then
-    redis.call('HDEL', s.p .. 'ag', id)
+    s:forget(id)
     redis.call('ZREM', s.p .. 'rem', entry.si .. id)
   end
 end

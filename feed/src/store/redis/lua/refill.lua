@@ -31,7 +31,7 @@ end
 -- Foreign posts of this line: the owner does not know them.
 local range = redis.call('ZRANGEBYLEX', s.p .. 'fo', down == '' and '-' or '[' .. down, '(' .. below)
 for _, place in ipairs(range) do
-  local entry = live(s.p, string.sub(place, 17))
+  local entry = s:live(string.sub(place, 17))
   if not found[place] and entry and belongs(entry) then
     missing[#missing + 1] = place
   end
@@ -42,7 +42,7 @@ table.sort(missing, function(a, b) return a > b end)
 -- left to the event.
 local function take_back(one)
   local id = string.sub(one.place, 17)
-  local entry = known(s.p, id)
+  local entry = s:known(id)
   if entry and entry.k == 'L' then
     return string.sub(entry.s, 1, 1) == '1' and belongs(entry) and entry.at .. id == one.place
   elseif entry then

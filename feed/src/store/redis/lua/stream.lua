@@ -1,4 +1,5 @@
--- One stream in the hands of a script: its lines and its sums are read once and written once, at the end.
+-- One stream in the hands of a script: its lines, its sums and what is known of a post are read once; lines and sums are written
+-- once, at the end.
 local FOREIGN = 10000
 
 local Stream = {}
@@ -8,10 +9,12 @@ local SUMS = { 'ver', 'seq', 'first', 'kept', 'items', 'bytes', 'names', 'lines'
 
 -- window: places per line at most. cutoff: what is remembered since then or earlier is forgotten.
 local function open(generation, window, cutoff)
-  local s = setmetatable({ g = generation, p = prefix(generation), window = window, cutoff = cutoff, head = {}, dirty = {} }, Stream)
-  local sums = redis.call('HMGET', s.p .. 'm', unpack(SUMS))
+  local s = setmetatable({ g = generation, p = prefix(generation), window = window, cutoff = cutoff, head = {}, dirty = {}, met = {}, waiting = {} },
+    Stream)
+  local sums = redis.call('HMGET', s.p .. 'm', 'last', unpack(SUMS))
+  s.last = sums[1] or ''
   for i, name in ipairs(SUMS) do
-    s[name] = tonumber(sums[i]) or 0
+    s[name] = tonumber(sums[i + 1]) or 0
   end
   s.thin = redis.call('SCARD', s.p .. 'thin')
   return s
@@ -37,17 +40,44 @@ function Stream:save()
     h.old = is
     if h.f ~= '' and h.n < self.window then
       self.thin = self.thin + redis.call('SADD', self.p .. 'thin', line)
-    else
+    elseif self.thin > 0 then
       self.thin = self.thin - redis.call('SREM', self.p .. 'thin', line)
     end
   end
   self.dirty = {}
-  local sums = {}
+  local sums = { 'last', self.last }
   for _, name in ipairs(SUMS) do
     sums[#sums + 1] = name
     sums[#sums + 1] = self[name]
   end
   redis.call('HSET', self.p .. 'm', unpack(sums))
+end
+
+-- What is known of a post, and what of a live one.
+function Stream:known(id)
+  local entry = self.met[id]
+  if entry == nil then
+    entry = known(self.p, id) or false
+    self.met[id] = entry
+  end
+  return entry or nil
+end
+
+function Stream:live(id)
+  local entry = self:known(id)
+  if entry and entry.k == 'L' then
+    return entry
+  end
+end
+
+function Stream:know(id, entry)
+  self.met[id] = entry
+  redis.call('HSET', self.p .. 'ag', id, cmsgpack.pack(entry))
+end
+
+function Stream:forget(id)
+  self.met[id] = false
+  redis.call('HDEL', self.p .. 'ag', id)
 end
 
 function Stream:line(line)
@@ -132,17 +162,17 @@ end
 -- Remembers what is in no window and what is gone, for as long as its events may still come.
 function Stream:remember(id, kind, order, since)
   if since > self.cutoff then
-    redis.call('HSET', self.p .. 'ag', id, cmsgpack.pack({ k = kind, s = order, si = since }))
+    self:know(id, { k = kind, s = order, si = since })
     redis.call('ZADD', self.p .. 'rem', 0, since .. id)
   else
-    redis.call('HDEL', self.p .. 'ag', id)
+    self:forget(id)
   end
 end
 
 function Stream:keep_body(id, entry, body)
   self.items = self.items + 1
   self.bytes = self.bytes + entry.z
-  redis.call('HSET', self.p .. 'ag', id, cmsgpack.pack(entry))
+  self:know(id, entry)
   redis.call('HSET', self.p .. 'it', id, body)
 end
 
@@ -155,7 +185,7 @@ end
 -- Gives up the body of a post that no window holds; tells whether it did.
 function Stream:give_up(place)
   local id = string.sub(place, 17)
-  local entry = live(self.p, id)
+  local entry = self:live(id)
   if not entry or self:holds(entry, place) then
     return false
   end
@@ -167,7 +197,7 @@ end
 
 -- A foreign post is kept for a while, since nobody else has it.
 function Stream:drop_if_unheld(place)
-  local entry = live(self.p, string.sub(place, 17))
+  local entry = self:live(string.sub(place, 17))
   if not (entry and entry.ku > now) then
     self:give_up(place)
   end
@@ -216,7 +246,7 @@ function Stream:put_in(id, entry, body)
   for _, one in ipairs(fallen) do
     self:drop_if_unheld(one)
   end
-  while redis.call('ZCARD', self.p .. 'fo') > FOREIGN do
+  while entry.ku ~= '' and redis.call('ZCARD', self.p .. 'fo') > FOREIGN do
     if not self:give_up(redis.call('ZRANGE', self.p .. 'fo', 0, 0)[1]) then
       break
     end
@@ -236,7 +266,7 @@ end
 function Stream:expire()
   for _, one in ipairs(self:due('pe', now)) do
     local till, id = string.sub(one, 1, 16), string.sub(one, 17)
-    local entry = live(self.p, id)
+    local entry = self:live(id)
     if entry and entry.pu == till then
       for _, audience in ipairs(entry.a) do
         unpin(self:change(audience), entry.at .. id)
@@ -246,17 +276,17 @@ function Stream:expire()
   end
   for _, one in ipairs(self:due('fe', now)) do
     local till, id = string.sub(one, 1, 16), string.sub(one, 17)
-    local entry = live(self.p, id)
+    local entry = self:live(id)
     if entry and entry.ku == till then
       self:drop_if_unheld(entry.at .. id)
     end
   end
   for _, one in ipairs(self:due('rem', self.cutoff)) do
     local since, id = string.sub(one, 1, 16), string.sub(one, 17)
-    local entry = known(self.p, id)
+    local entry = self:known(id)
     -- It may have come back, or have ended again later.
     if entry and entry.si == since then
-      redis.call('HDEL', self.p .. 'ag', id)
+      self:forget(id)
     end
   end
 end
