@@ -46,8 +46,9 @@ pub struct Message {
 /// Writes the event into the transaction; its commit wakes the relay. Call it **after** the row of the aggregate was
 /// written: that row's lock is what makes the numbers of two events of one key rise in the order of their commits.
 pub async fn put(tx: &mut Tx, message: &Message) -> Result<(), Error> {
-    tx.later(
+    tx.event(
         "INSERT INTO outbox (topic, key, event_id, event_type, payload, headers, at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "seq",
     )
     .bind(message.topic)
     .bind(message.key.clone())
@@ -58,7 +59,7 @@ pub async fn put(tx: &mut Tx, message: &Message) -> Result<(), Error> {
     .bind(message.at)
     .put_off()
     .await?;
-    tx.carries_outbox();
+    tx.carries_outbox(|| message.clone().into_record());
     Ok(())
 }
 

@@ -224,6 +224,11 @@ impl Db {
         self.inner.outbox.subscribe()
     }
 
+    /// The events committed through this handle since they were taken last, by their numbers; perhaps not all of them.
+    pub(crate) fn events_written(&self) -> Vec<(i64, crate::bus::Record)> {
+        self.inner.written.take()
+    }
+
     /// Changes with every commit that carries an audit entry.
     pub(crate) fn audit_commits(&self) -> watch::Receiver<u64> {
         self.inner.audit.subscribe()

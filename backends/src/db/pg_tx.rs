@@ -7,7 +7,7 @@
 //! too, are judged when all of them are done.
 
 use sqlx::{
-    AssertSqlSafe, PgConnection, Postgres,
+    AssertSqlSafe, PgConnection, Postgres, Row,
     pool::PoolConnection,
     postgres::{PgArguments, PgPool},
 };
@@ -33,6 +33,8 @@ pub(super) struct PgTx {
     relaxed: bool,
     /// What was put off failed, or was given up half-way.
     broken: bool,
+    /// Of the rows that have numbers.
+    numbers: Vec<i64>,
 }
 
 #[derive(Debug)]
@@ -54,6 +56,10 @@ impl PutOff {
     fn table(&self) -> Option<&str> {
         self.kind.table_of(&self.sql)
     }
+
+    fn is_numbered(&self) -> bool {
+        matches!(self.kind, Put::Numbered(_))
+    }
 }
 
 impl PgTx {
@@ -64,6 +70,7 @@ impl PgTx {
             args: PgArguments::default(),
             relaxed: false,
             broken: false,
+            numbers: Vec::new(),
         })
     }
 
@@ -136,11 +143,20 @@ impl PgTx {
             On::Begun(tx) => tx,
             On::Lost => return Err(failed()),
         };
-        let done = sqlx::query_with(AssertSqlSafe(as_one(&put_off, self.relaxed)), args)
-            .execute(conn)
-            .await;
+        let numbered = put_off.iter().filter(|one| one.is_numbered()).count();
+        let query = sqlx::query_with(AssertSqlSafe(as_one(&put_off, self.relaxed)), args);
+        let done = match numbered {
+            0 => query.execute(conn).await.map(|_| None),
+            _ => query.fetch_one(conn).await.map(Some),
+        };
         match done {
-            Ok(_) => {}
+            Ok(None) => {}
+            Ok(Some(row)) => {
+                // they are the last columns
+                for column in row.len().saturating_sub(numbered)..row.len() {
+                    self.numbers.push(row.try_get(column)?);
+                }
+            }
             Err(sqlx::Error::Database(refusal))
                 if conditional && refusal.code().as_deref() == Some(DIVISION_BY_ZERO) =>
             {
@@ -152,8 +168,8 @@ impl PgTx {
         Ok(())
     }
 
-    /// COMMIT without waiting for the disk.
-    pub(super) async fn commit_relaxed(mut self) -> Result<(), Error> {
+    /// [`commit`](Self::commit) without waiting for the disk.
+    pub(super) async fn commit_relaxed(mut self) -> Result<Vec<i64>, Error> {
         self.relaxed = true;
         if self.put_off.is_empty()
             && let On::Begun(tx) = &mut self.on
@@ -165,14 +181,16 @@ impl PgTx {
         self.commit().await
     }
 
-    pub(super) async fn commit(mut self) -> Result<(), Error> {
+    /// COMMIT. Answers the numbers of the rows that have some, in the order they were put off in.
+    pub(super) async fn commit(mut self) -> Result<Vec<i64>, Error> {
         self.run_what_was_put_off().await?;
         match self.on {
             // what was put off, if anything was, is a transaction by itself
-            On::Fresh(_) => Ok(()),
-            On::Begun(tx) => Ok(tx.commit().await?),
-            On::Lost => Err(failed()),
+            On::Fresh(_) => {}
+            On::Begun(tx) => tx.commit().await?,
+            On::Lost => return Err(failed()),
         }
+        Ok(self.numbers)
     }
 
     pub(super) async fn rollback(self) -> Result<(), Error> {
@@ -190,7 +208,7 @@ fn failed() -> Error {
 /// The statement that does all of these. A condition that changes no row divides by zero, which ends the statement and undoes
 /// what it did.
 fn as_one(put_off: &[PutOff], relaxed: bool) -> String {
-    let (mut parts, mut answers) = (Vec::new(), Vec::new());
+    let (mut parts, mut answers, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
     if relaxed {
         // SET LOCAL, as a part of the statement: it counts when the statement, or the transaction it is in, commits
         answers.push("set_config('synchronous_commit', 'off', true)".to_owned());
@@ -202,8 +220,13 @@ fn as_one(put_off: &[PutOff], relaxed: bool) -> String {
                 parts.push(format!("put_off_{n} AS ({sql} RETURNING 1)"));
                 answers.push(format!("1 / (SELECT COUNT(*) FROM put_off_{n})"));
             }
+            Put::Numbered(column) => {
+                parts.push(format!("put_off_{n} AS ({sql} RETURNING {column})"));
+                numbers.push(format!("(SELECT {column} FROM put_off_{n})"));
+            }
         }
     }
+    answers.append(&mut numbers);
     let last = match put_off.last() {
         Some(last) if answers.is_empty() => {
             parts.pop();
@@ -222,7 +245,7 @@ impl Put {
     fn table_of(self, sql: &str) -> Option<&str> {
         let sql = sql.trim_start();
         let rest = match self {
-            Put::Any => VERBS.iter().find_map(|verb| sql.strip_prefix(verb)),
+            Put::Any | Put::Numbered(_) => VERBS.iter().find_map(|verb| sql.strip_prefix(verb)),
             Put::Condition => sql.strip_prefix(UPDATE),
         }?;
         let plain = !NOT_PLAIN.iter().any(|word| rest.contains(word));
@@ -273,6 +296,7 @@ mod tests {
         let a = || put(Put::Any, "INSERT INTO a VALUES (1)");
         let b = || put(Put::Any, "INSERT INTO b VALUES (2)");
         let c = || put(Put::Condition, "UPDATE c SET d = 3 WHERE d < 3");
+        let d = || put(Put::Numbered("e"), "INSERT INTO d VALUES (4)");
         for (statements, relaxed, one) in [
             (vec![a()], false, "INSERT INTO a VALUES (1)"),
             (
@@ -290,6 +314,12 @@ mod tests {
                 vec![c()],
                 false,
                 "WITH put_off_0 AS (UPDATE c SET d = 3 WHERE d < 3 RETURNING 1) SELECT 1 / (SELECT COUNT(*) FROM put_off_0)",
+            ),
+            (
+                vec![d(), c()],
+                false,
+                "WITH put_off_0 AS (INSERT INTO d VALUES (4) RETURNING e), put_off_1 AS (UPDATE c SET d = 3 WHERE d < 3 RETURNING 1) \
+                 SELECT 1 / (SELECT COUNT(*) FROM put_off_1), (SELECT e FROM put_off_0)",
             ),
             (
                 vec![a()],

@@ -54,6 +54,8 @@ pub(super) enum Put {
     Any,
     /// What has to change a row.
     Condition,
+    /// An INSERT of one row whose number, in this column, is told to whom commits.
+    Numbered(&'static str),
 }
 
 enum Args {

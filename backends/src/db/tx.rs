@@ -9,6 +9,7 @@ use super::{
     pg_tx::PgTx,
     query::{Later, On, Put},
 };
+use crate::bus::Record;
 
 /// An open transaction. On SQLite it holds the one writer: begin late, commit soon, and never await a peer inside.
 /// Dropped without commit it is rolled back before the next transaction begins.
@@ -18,6 +19,8 @@ pub struct Tx {
     on: TxOn,
     db: Db,
     woken: Woken,
+    /// The events in it, as they are sent.
+    events: Vec<Record>,
 }
 
 #[derive(Debug)]
@@ -32,6 +35,7 @@ impl Tx {
             on,
             db,
             woken: Woken::default(),
+            events: Vec::new(),
         }
     }
 
@@ -54,6 +58,11 @@ impl Tx {
     /// on PostgreSQL of nothing but that and plain statements about other tables takes one round trip.
     pub fn condition(&mut self, sql: impl sqlx::SqlSafeStr) -> Later<'_> {
         self.put(sql, Put::Condition)
+    }
+
+    /// An INSERT of the row of an event, which is numbered in this column.
+    pub(crate) fn event(&mut self, sql: impl sqlx::SqlSafeStr, column: &'static str) -> Later<'_> {
+        self.put(sql, Put::Numbered(column))
     }
 
     fn put(&mut self, sql: impl sqlx::SqlSafeStr, put: Put) -> Later<'_> {
@@ -105,7 +114,7 @@ impl Tx {
     /// COMMIT, then wake the workers before the sync: their own wait for the disk shares it.
     async fn hand_on(self, relaxed: bool) -> Result<(), Error> {
         let inner = &self.db.inner;
-        match self.on {
+        let numbers = match self.on {
             TxOn::Postgres(tx) if relaxed => tx.commit_relaxed().await?,
             TxOn::Postgres(tx) => tx.commit().await?,
             TxOn::Sqlite(tx) => {
@@ -117,15 +126,24 @@ impl Tx {
                     }
                     return Err(error);
                 }
+                // the relay's own read is as cheap as the numbers would be
+                Vec::new()
             }
-        }
+        };
         inner.commits.fetch_add(1, Ordering::Relaxed);
+        if numbers.len() == self.events.len() {
+            inner.written.add(numbers.into_iter().zip(self.events));
+        }
         inner.wake(self.woken);
         Ok(())
     }
 
-    pub(crate) fn carries_outbox(&mut self) {
+    /// An event is in it, as [`event`](Self::event) wrote it; how it is sent is asked where its number will be known.
+    pub(crate) fn carries_outbox(&mut self, event: impl FnOnce() -> Record) {
         self.woken.outbox = true;
+        if let TxOn::Postgres(_) = self.on {
+            self.events.push(event());
+        }
     }
 
     pub(crate) fn carries_audit(&mut self) {

@@ -6,8 +6,13 @@ use kit::{clock::SharedClock, ids::SharedIds, metrics::Metrics, service::Worker}
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Outbox;
-use crate::{backoff::Backoff, bus::Bus, db::Error, lease::Claim};
+use super::{Outbox, Waiting};
+use crate::{
+    backoff::Backoff,
+    bus::{Bus, Record},
+    db::Error,
+    lease::Claim,
+};
 
 /// Short, so that after a crash the next process waits at most this long; renewed three times as often.
 const LEASE: Duration = Duration::from_secs(3);
@@ -37,6 +42,8 @@ pub fn relay(
             clock,
             metrics,
             held_until: None,
+            last: None,
+            read: None,
             measured: None,
         };
         relay.run(stop).await;
@@ -44,13 +51,17 @@ pub fn relay(
     })
 }
 
-struct Relay<O> {
+struct Relay<O: Outbox> {
     outbox: O,
     bus: Arc<dyn Bus>,
     clock: SharedClock,
     metrics: Metrics,
     holder: String,
     held_until: Option<Instant>,
+    /// The place of the last event that was sent under this lease.
+    last: Option<O::Place>,
+    /// When the outbox was read last.
+    read: Option<Instant>,
     /// When the outbox was counted last.
     measured: Option<Instant>,
 }
@@ -60,7 +71,7 @@ enum Step {
     Idle,
     Sent {
         count: usize,
-        /// Nothing else waited.
+        /// Nothing else waited, as far as was looked.
         all: bool,
     },
     /// Another relay holds the lease.
@@ -100,7 +111,9 @@ impl<O: Outbox> Relay<O> {
                 Ok(Step::Sent { count, all: false }) => {
                     backoff.reset();
                     sent.increment(count as u64);
-                    self.measure().await;
+                    if count == BATCH {
+                        self.measure().await;
+                    }
                 }
                 Ok(done @ (Step::Sent { .. } | Step::Idle)) => {
                     backoff.reset();
@@ -149,20 +162,29 @@ impl<O: Outbox> Relay<O> {
     }
 
     async fn step(&mut self) -> anyhow::Result<Step> {
-        if !self.holds() {
+        if !self.holds(LEASE * 2 / 3) {
             // Without work nobody takes the lease, so that nothing is written.
             if self.outbox.is_empty().await? {
                 return Ok(Step::Idle);
             }
+            // Somebody else may have had it meanwhile, and sent.
+            self.last = None;
             if !self.renew().await? {
                 return Ok(Step::Elsewhere);
             }
         }
-        // Read under the lease: what is read before it may have been sent by the holder before us.
-        let waiting = self.outbox.oldest(BATCH).await?;
-        if waiting.events.is_empty() {
+        // Known or read under the lease: what is read before it may have been sent by the holder before us.
+        let waiting = match self.next_written() {
+            Some(events) => Waiting { events, all: true },
+            None => {
+                self.read = Some(Instant::now());
+                self.outbox.oldest(BATCH).await?
+            }
+        };
+        let Some((last, _)) = waiting.events.last() else {
             return Ok(Step::Idle);
-        }
+        };
+        let last = last.clone();
         let (places, records): (Vec<_>, Vec<_>) = waiting.events.into_iter().unzip();
         let (outbox, bus) = (self.outbox.clone(), Arc::clone(&self.bus));
         let send = async move {
@@ -171,15 +193,37 @@ impl<O: Outbox> Relay<O> {
             bus.publish(records).await?;
             anyhow::Ok(())
         };
+        // unless it goes well
+        self.last = None;
         match self.while_held(send).await? {
             Some(result) => result?,
             None => return Ok(Step::Elsewhere),
         }
         self.outbox.discard(&places).await?;
+        self.last = Some(last);
+        // Now, so that the next event need not wait for it.
+        if !self.holds(LEASE * 5 / 6) {
+            self.renew().await?;
+        }
         Ok(Step::Sent {
             count: places.len(),
-            all: waiting.all,
+            all: waiting.all && self.read.is_some_and(|at| at.elapsed() < POLL / 2),
         })
+    }
+
+    /// What was written here, if it is known that nothing else waits before it. What others wrote is seen by reading, which is
+    /// done as often as if nothing was written here.
+    fn next_written(&self) -> Option<Vec<(O::Place, Record)>> {
+        let written = self.outbox.written();
+        let mut before = self.last.as_ref()?;
+        for (place, _) in &written {
+            if !self.outbox.follows(before, place) {
+                return None;
+            }
+            before = place;
+        }
+        let is_fresh = self.read.is_some_and(|at| at.elapsed() < POLL);
+        (is_fresh && !written.is_empty()).then_some(written)
     }
 
     fn claim(&self) -> Claim<'_> {
@@ -190,10 +234,10 @@ impl<O: Outbox> Relay<O> {
         }
     }
 
-    /// Whether the lease is held for at least two thirds of its time.
-    fn holds(&self) -> bool {
+    /// Whether the lease is held for at least so long.
+    fn holds(&self, long: Duration) -> bool {
         self.held_until
-            .is_some_and(|until| until > Instant::now() + LEASE * 2 / 3)
+            .is_some_and(|until| until > Instant::now() + long)
     }
 
     async fn renew(&mut self) -> Result<bool, Error> {

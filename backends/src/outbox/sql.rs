@@ -88,6 +88,15 @@ impl Outbox for Db {
         })
     }
 
+    fn written(&self) -> Vec<(i64, Record)> {
+        self.events_written()
+    }
+
+    /// The numbers are a sequence: each is given once.
+    fn follows(&self, before: &i64, next: &i64) -> bool {
+        before.checked_add(1) == Some(*next)
+    }
+
     async fn synced(&self) -> Result<(), Error> {
         Db::synced(self).await
     }

@@ -18,7 +18,7 @@ pub struct Waiting<P> {
 #[async_trait]
 pub trait Outbox: Clone + Send + Sync + 'static {
     /// Where one event waits.
-    type Place: Send + Sync;
+    type Place: Clone + Send + Sync;
 
     /// What metrics call the store.
     fn store(&self) -> &str;
@@ -40,6 +40,17 @@ pub trait Outbox: Clone + Send + Sync + 'static {
 
     /// Up to `limit` of the events that have waited longest; those of one key in their order, and none before an earlier one.
     async fn oldest(&self, limit: usize) -> Result<Waiting<Self::Place>, Error>;
+
+    /// Events that this process wrote since it was asked last, in their order, where they are known without a read; perhaps
+    /// not all of them.
+    fn written(&self) -> Vec<(Self::Place, Record)> {
+        Vec::new()
+    }
+
+    /// Whether the second place is the very next one: nothing waits between them, nor ever will.
+    fn follows(&self, _before: &Self::Place, _next: &Self::Place) -> bool {
+        false
+    }
 
     /// Waits until everything that was read is on disk.
     async fn synced(&self) -> Result<(), Error>;

@@ -13,7 +13,8 @@ use backends::{
         Again, Bus, BusError, Delivered, Positions, Record, Republished, Start, Subscription,
         TopicPolicy,
     },
-    outbox,
+    db::Kind,
+    outbox::{self, Outbox as _},
     testing::{self, TestDb},
 };
 use kit::{clock::MockClock, metrics::Metrics, service::Worker};
@@ -263,6 +264,46 @@ backends::on_every_database! {
             let of_key: Vec<_> = log.iter().filter(|one| one.record.key.as_ref() == Some(&key)).cloned().collect();
             assert_eq!(payloads(&of_key), (0..40).collect::<Vec<_>>(), "{key}");
         }
+    }
+
+    async fn what_is_known_of_events_without_a_read_is_what_a_read_finds(db: TestDb) {
+        db.migrate(&none()).await.unwrap();
+        let ids = ids(1);
+        let two = [message(&*ids, "thing:1", 1), message(&*ids, "thing:2", 2)];
+        put(&db, &two).await;
+        let mut undone = db.begin().await.unwrap();
+        outbox::put(&mut undone, &message(&*ids, "thing:1", 3)).await.unwrap();
+        undone.rollback().await.unwrap();
+        put(&db, &[message(&*ids, "thing:1", 4)]).await;
+        put(&db.again().await, &[message(&*ids, "thing:1", 5)]).await;
+        let read = db.oldest(10).await.unwrap();
+        assert!(read.all && !db.oldest(4).await.unwrap().all && read.events.len() == 4);
+        match db.kind() {
+            Kind::Postgres => assert_eq!(db.written(), read.events[..3]),
+            Kind::Sqlite => assert_eq!(db.written(), []),
+        }
+        assert_eq!(db.written(), [], "it was told once");
+        for pair in read.events.windows(2) {
+            assert!(db.follows(&pair[0].0, &pair[1].0) && !db.follows(&pair[1].0, &pair[0].0));
+        }
+    }
+
+    async fn what_another_process_wrote_before_is_not_overtaken(db: TestDb) {
+        db.migrate(&none()).await.unwrap();
+        let bus = bus().await;
+        let watched = Watched::new(&bus.bus);
+        let (stop, ids) = (CancellationToken::new(), ids(1));
+        let running = relay(&db, &watched, 2, &stop, &Metrics::new());
+        let other = db.again().await;
+        for n in 0..20 {
+            // the relay has sent everything, and hears of the second one only
+            put(&other, &[message(&*ids, "thing:1", 2 * n)]).await;
+            put(&db, &[message(&*ids, "thing:1", 2 * n + 1)]).await;
+            watched.seen(2 * (n as usize + 1)).await;
+        }
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        assert_eq!(payloads(&log(&bus.bus).await), (0..40).collect::<Vec<_>>());
     }
 
     async fn a_bus_that_fails_loses_nothing(db: TestDb) {
