@@ -22,5 +22,6 @@ mod upstream;
 pub use assemble::{Gateway, GatewayDeps, Published, build, documents};
 pub use client::TrustedProxies;
 pub use config::{Config, DocsAccess, SECTION};
+pub use security::harden;
 pub use table::TableError;
 pub use upstream::Upstream;

@@ -22,6 +22,7 @@ use backends::db::DbOptions;
 use backends::dead_letters::DeadLetters;
 use contracts::clients::{HttpIdentity, HttpPosts};
 use contracts::{Identity, Posts, RolesOnly, Roster, TlsDoor, Verifier};
+use gateway::TrustedProxies;
 use kit::metrics::Metrics;
 use kit::peer::{FetchedTokens, Peer, Pool};
 use kit::routes::Direct;
@@ -208,14 +209,17 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
             parts.gateway(services, identity, &mut workers)?.into(),
         )
     } else {
-        let (name, router) = upstreams::alone(services, &parts.plan, &edge, &mut workers);
+        let (name, router) = upstreams::alone(services, &edge, &mut workers);
         let router = router.merge(pages.unwrap_or_default());
+        let proxies = TrustedProxies::new(parts.plan.gateway.trusted_proxies.clone());
+        let app = Direct::router(router)
+            .after(move |request| upstreams::client_address(&proxies, request));
         // Traefik can replace headers of an answer and not add what is missing.
-        let router = match parts.registry.agent() {
-            Some(_) => gateway::traefik::hardened(router),
-            None => router,
+        let app = match parts.registry.agent() {
+            Some(_) => app.then(|response| gateway::harden(response.headers_mut())),
+            None => app,
         };
-        (name, router.into())
+        (name, app.into())
     };
     let server = Server::new(name, app, edge);
     let plan = parts.plan;

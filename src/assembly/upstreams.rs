@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::extract::{ConnectInfo, Request};
 use contracts::access::ClientAddress;
 use gateway::{Published, TrustedProxies, Upstream};
 use kit::SharedClock;
@@ -19,7 +17,6 @@ use super::Plan;
 /// Routers for a process without a gateway: one service, or several that share a listener.
 pub(super) fn alone(
     mut services: Vec<Service>,
-    plan: &Plan,
     edge: &Edge,
     workers: &mut Vec<Worker>,
 ) -> (&'static str, Router) {
@@ -36,28 +33,17 @@ pub(super) fn alone(
     }
     let (router, own) = service_router(service, edge);
     workers.extend(own);
-    let proxies = TrustedProxies::new(plan.gateway.trusted_proxies.clone());
-    (
-        first,
-        router
-            .merge(more)
-            .layer(from_fn_with_state(proxies, client_address)),
-    )
+    (first, router.merge(more))
 }
 
-/// Where a request comes from when a trusted proxy, ours or another, stands before a service that runs alone.
-async fn client_address(
-    State(proxies): State<TrustedProxies>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Notes where a request comes from when a trusted proxy, ours or another, stands before a service that runs alone.
+pub(super) fn client_address(proxies: &TrustedProxies, request: &mut Request) {
     let peer = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|info| info.0.ip());
     let address = peer.map(|peer| proxies.client(peer, request.headers()));
     request.extensions_mut().insert(ClientAddress(address));
-    next.run(request).await
 }
 
 /// Everything the gateway publishes: the services built here as routers, the others at their addresses.

@@ -14,5 +14,5 @@ pub use entry::EntryAuthority;
 pub use model::Unwritable;
 pub use reconcile::{Reconciler, Sources, State, View};
 pub use render::{Routing, Settings};
-pub use serve::{Behind, BehindDeps, behind_traefik, hardened};
+pub use serve::{Behind, BehindDeps, behind_traefik};
 pub use trust::{Authority, Trust};

@@ -57,6 +57,13 @@ impl Looks {
         tokio::spawn(async move {
             let mut waiting = Vec::new();
             while asked.recv_many(&mut waiting, WAITING).await > 0 {
+                // All whose requests are here ask first, and not the first of them alone.
+                tokio::task::yield_now().await;
+                while waiting.len() < WAITING
+                    && let Ok(one) = asked.try_recv()
+                {
+                    waiting.push(one);
+                }
                 let answer = core
                     .look("", "")
                     .await

@@ -8,8 +8,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::middleware::map_response;
-use axum::response::Response;
 use contracts::Verifier;
 use contracts::access::with_verifier;
 use kit::clock::SharedClock;
@@ -27,7 +25,6 @@ use crate::hosts::Hosts;
 use crate::instances::Instances;
 use crate::own::{self, Own};
 use crate::probe::{self, Probe, Source};
-use crate::security;
 use crate::table::TableBuilder;
 use unrouted::Unrouted;
 
@@ -119,15 +116,6 @@ pub fn behind_traefik(config: &Config, deps: BehindDeps) -> anyhow::Result<Behin
         pages: unrouted.router().merge(problems::router()),
         state,
     })
-}
-
-/// The answers of a router with the security headers of the gateway in one process: for services that Traefik stands before,
-/// which itself can only replace headers and not add what is missing.
-pub fn hardened(router: Router) -> Router {
-    router.layer(map_response(|mut response: Response| async move {
-        security::harden(response.headers_mut());
-        response
-    }))
 }
 
 /// All that the gateway in one process would answer.
