@@ -92,13 +92,13 @@ pub fn machine(load_before: &str, cores: &str) -> Vec<(String, String)> {
 }
 
 /// One round of a side.
-pub type Turn<'a> = &'a mut dyn FnMut() -> anyhow::Result<Round>;
+pub type Turn<'a, T> = &'a mut dyn FnMut() -> anyhow::Result<T>;
 
 /// Rounds of all sides in turn. Who begins changes, so that none always follows another.
-pub fn in_turn<const N: usize>(
+pub fn in_turn<T, const N: usize>(
     extent: &Extent,
-    sides: &mut [Turn<'_>; N],
-) -> anyhow::Result<[Vec<Round>; N]> {
+    sides: &mut [Turn<'_, T>; N],
+) -> anyhow::Result<[Vec<T>; N]> {
     let mut rounds = [const { Vec::new() }; N];
     for n in 0..extent.rounds {
         for turn in 0..N {

@@ -55,7 +55,7 @@ pub fn markdown(figures: &Figures) -> String {
 }
 
 /// The middle one of what is looked at.
-pub fn median(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
+pub fn median<T>(rounds: &[T], of: impl Fn(&T) -> f64) -> f64 {
     let mut values: Vec<f64> = rounds.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -14,17 +14,7 @@ const TOPIC: &str = "posts-events";
 
 /// One record every 20 ms; how long after it was given to the producer it came to the consumer.
 pub async fn through(stack: &Stack, records: usize) -> anyhow::Result<Latencies> {
-    let mut config = ClientConfig::new();
-    config
-        .set(
-            "bootstrap.servers",
-            format!("127.0.0.1:{}", stack.port("kafka")?),
-        )
-        .set("security.protocol", "SASL_PLAINTEXT")
-        .set("sasl.mechanism", "PLAIN")
-        .set("sasl.username", "operator")
-        .set("sasl.password", stack.secret("kafka.operator")?)
-        .set("group.id", "bench");
+    let config = config(stack)?;
     let consumer: StreamConsumer = config.create()?;
     let metadata = consumer.fetch_metadata(Some(TOPIC), Duration::from_secs(10))?;
     let mut places = TopicPartitionList::new();
@@ -32,20 +22,13 @@ pub async fn through(stack: &Stack, records: usize) -> anyhow::Result<Latencies>
         places.add_partition_offset(TOPIC, partition.id(), Offset::End)?;
     }
     consumer.assign(&places)?;
-    let producer: FutureProducer = config
-        .clone()
-        .set("linger.ms", "0")
-        .set("acks", "all")
-        .create()?;
+    let producer = producer(config)?;
     let mut values = Vec::with_capacity(records);
     let mut ticks = tokio::time::interval(EVERY);
     for n in 0..records {
         ticks.tick().await;
         let began = Instant::now();
-        // What the feed passes over: it is no post of anybody.
-        let value = format!(
-            "{{\"event_type\":\"bench.record\",\"timestamp\":\"2026-01-01T00:00:00Z\",\"data\":{{\"n\":{n}}}}}"
-        );
+        let value = value(n);
         let mark = value.clone();
         let record: FutureRecord<'_, str, String> =
             FutureRecord::to(TOPIC).payload(&value).key("bench");
@@ -70,4 +53,42 @@ pub async fn through(stack: &Stack, records: usize) -> anyhow::Result<Latencies>
         values.push(consumed?.as_secs_f64() * 1000.0);
     }
     Ok(Latencies::of(values))
+}
+
+/// Records one behind the other, as fast as the broker acknowledges them.
+pub async fn produce(stack: &Stack, records: usize) -> anyhow::Result<()> {
+    let producer = producer(config(stack)?)?;
+    for n in 0..records {
+        let (key, value) = (n.to_string(), value(n));
+        let record = FutureRecord::to(TOPIC).payload(&value).key(&key);
+        let sent = producer.send(record, Duration::from_secs(5)).await;
+        sent.map_err(|(error, _)| error)?;
+    }
+    Ok(())
+}
+
+fn config(stack: &Stack) -> anyhow::Result<ClientConfig> {
+    let mut config = ClientConfig::new();
+    config
+        .set(
+            "bootstrap.servers",
+            format!("127.0.0.1:{}", stack.port("kafka")?),
+        )
+        .set("security.protocol", "SASL_PLAINTEXT")
+        .set("sasl.mechanism", "PLAIN")
+        .set("sasl.username", "operator")
+        .set("sasl.password", stack.secret("kafka.operator")?)
+        .set("group.id", "bench");
+    Ok(config)
+}
+
+fn producer(mut config: ClientConfig) -> anyhow::Result<FutureProducer> {
+    Ok(config.set("linger.ms", "0").set("acks", "all").create()?)
+}
+
+/// What the feed passes over: it is no post of anybody.
+fn value(n: usize) -> String {
+    format!(
+        "{{\"event_type\":\"bench.record\",\"timestamp\":\"2026-01-01T00:00:00Z\",\"data\":{{\"n\":{n}}}}}"
+    )
 }

@@ -53,7 +53,7 @@ start_redis() {
         rights=(--aclfile "$folder/users.acl")
     fi
     # Nothing may be dropped in silence when the memory is full.
-    spawn "$folder" redis-server --bind 127.0.0.1 --port "$port" --dir "$folder" --appendonly yes --save '' \
+    spawn "$folder" redis-server --bind 127.0.0.1 --port "$port" --dir "$folder" --appendonly no --save '' \
         --maxmemory 256mb --maxmemory-policy noeviction "${rights[@]}"
 }
 ready_redis() { [[ $(redis-cli -p "$port" ping 2>&1) == @(PONG|NOAUTH*) ]]; }
