@@ -299,7 +299,7 @@ backends::on_every_database! {
             // the relay has sent everything, and hears of the second one only
             put(&other, &[message(&*ids, "thing:1", 2 * n)]).await;
             put(&db, &[message(&*ids, "thing:1", 2 * n + 1)]).await;
-            watched.seen(2 * (n as usize + 1)).await;
+            watched.seen(2 * (n + 1)).await;
         }
         stop.cancel();
         running.await.unwrap().unwrap();
