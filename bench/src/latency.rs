@@ -3,9 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use bytes::Bytes;
 use futures_util::StreamExt;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
 use reqwest::Client;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
 /// Milliseconds, sorted.
 pub struct Latencies(Vec<f64>);
@@ -30,16 +37,58 @@ impl Latencies {
 /// How often something is published.
 pub const EVERY: Duration = Duration::from_millis(20);
 
+fn post(title: &str) -> Value {
+    json!({"title": title, "content": "<p>now</p>", "audience": ["school"]})
+}
+
 async fn publish(http: &Client, base: &str, token: &str, title: &str) -> anyhow::Result<()> {
-    let body = json!({"title": title, "content": "<p>now</p>", "audience": ["school"]});
     let answer = http
         .post(format!("{base}/api/posts"))
         .bearer_auth(token)
-        .json(&body)
+        .json(&post(title))
         .send()
         .await?;
     answer.error_for_status()?;
     Ok(())
+}
+
+/// One connection that is asked one thing after the other, without a pool between: what a client's own tasks take is not what
+/// is measured.
+struct Line {
+    to: SendRequest<Full<Bytes>>,
+    host: String,
+    bearer: String,
+}
+
+impl Line {
+    async fn open(base: &str, token: &str) -> anyhow::Result<Self> {
+        let host = base.strip_prefix("http://").context("no http address")?;
+        let stream = TcpStream::connect(host).await?;
+        stream.set_nodelay(true)?;
+        let (to, connection) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self {
+            to,
+            host: host.to_owned(),
+            bearer: format!("Bearer {token}"),
+        })
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, body: Vec<u8>) -> anyhow::Result<Bytes> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &self.host)
+            .header(AUTHORIZATION, &self.bearer)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))?;
+        self.to.ready().await?;
+        let answer = self.to.send_request(request).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        anyhow::ensure!(status.is_success(), "{path}: {status}");
+        Ok(body)
+    }
 }
 
 /// One post every 20 ms, sent to one address; after each the reader asks at another until it is there.
@@ -50,25 +99,20 @@ pub async fn seen_in_stream(
     reader: &str,
     posts: usize,
 ) -> anyhow::Result<Latencies> {
-    let (http, other) = (
-        Client::builder().no_proxy().build()?,
-        Client::builder().no_proxy().build()?,
-    );
+    let mut writing = Line::open(posting, writer).await?;
+    let mut reading = Line::open(reading, reader).await?;
     let mut values = Vec::with_capacity(posts);
     let mut ticks = tokio::time::interval(EVERY);
     for n in 0..posts {
         ticks.tick().await;
         let title = format!("latency {n}");
+        let body = serde_json::to_vec(&post(&title))?;
         let began = Instant::now();
-        publish(&http, posting, writer, &title).await?;
+        writing.ask(Method::POST, "/api/posts", body).await?;
         loop {
-            let page: Value = other
-                .get(format!("{reading}/api/activity-stream?limit=1"))
-                .bearer_auth(reader)
-                .send()
-                .await?
-                .json()
-                .await?;
+            let stream = "/api/activity-stream?limit=1";
+            let page = reading.ask(Method::GET, stream, Vec::new()).await?;
+            let page: Value = serde_json::from_slice(&page)?;
             if page["items"][0]["title"] == title {
                 break;
             }
