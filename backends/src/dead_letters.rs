@@ -74,13 +74,22 @@ impl DeadLetters {
         let mut listing = Listing::default();
         for topic in topics {
             let name = dead_letters(&topic);
-            listing.total += self.bus.kept(&name).await?;
             let mut from = Positions::default();
-            while listing.dead_letters.len() < LISTED {
+            let mut read = 0;
+            loop {
                 let limit = PAGE.min(LISTED - listing.dead_letters.len());
+                if limit == 0 {
+                    listing.total += self.bus.kept(&name).await?.max(read);
+                    break;
+                }
                 let page = self.bus.read(&name, &from, limit).await?;
-                let Some(last) = page.last() else { break };
+                let Some(last) = page.last() else {
+                    // all of them; counted apart, one that comes meanwhile would be listed and not counted, or the other way round
+                    listing.total += read;
+                    break;
+                };
                 from.pass(last);
+                read += page.len() as i64;
                 listing.dead_letters.extend(
                     page.iter()
                         .map(|letter| DeadLetter::read(letter, now, payload)),
