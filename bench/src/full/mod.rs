@@ -201,6 +201,7 @@ fn seen(
         block(seen)
     };
     block(kafka::produce(&stack, RECORDS_BEFORE))?;
+    stack.caught_up(&writer)?;
     between(&posts, &feed)?;
     let [ours, proxied, limit] = in_turn(
         extent,
