@@ -26,7 +26,7 @@ use gateway::TrustedProxies;
 use kit::metrics::Metrics;
 use kit::peer::{FetchedTokens, Peer, Pool};
 use kit::routes::Direct;
-use kit::server::{App, Edge, Server};
+use kit::server::{Edge, Server};
 use kit::service::{Check, Service, Worker};
 use kit::token::KeyRing;
 use kit::{SharedClock, SharedIds};
@@ -199,27 +199,24 @@ pub async fn build(plan: Plan, data: Option<&DataDir>, host: Host) -> anyhow::Re
             })?;
     }
     workers.extend(parts.registry.workers());
-    let (name, app): (_, App) = if parts.plan.target.runs("gateway") && pages.is_none() {
+    let (name, app) = if parts.plan.target.runs("gateway") && pages.is_none() {
         let identity = match identity {
             Some(identity) => identity,
             None => parts.remote_identity()?,
         };
-        (
-            "gateway",
-            parts.gateway(services, identity, &mut workers)?.into(),
-        )
+        ("gateway", parts.gateway(services, identity, &mut workers)?)
     } else {
         let (name, router) = upstreams::alone(services, &edge, &mut workers);
         let router = router.merge(pages.unwrap_or_default());
         let proxies = TrustedProxies::new(parts.plan.gateway.trusted_proxies.clone());
-        let app = Direct::router(router)
-            .after(move |request| upstreams::client_address(&proxies, request));
+        let app =
+            Direct::from(router).after(move |request| upstreams::client_address(&proxies, request));
         // Traefik can replace headers of an answer and not add what is missing.
         let app = match parts.registry.agent() {
             Some(_) => app.then(|response| gateway::harden(response.headers_mut())),
             None => app,
         };
-        (name, app.into())
+        (name, app)
     };
     let server = Server::new(name, app, edge);
     let plan = parts.plan;

@@ -13,7 +13,7 @@ use tower::Service as _;
 type Call = dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync;
 
 /// Answers requests that are known to be for it: a route that somebody with a table of their own found already, or
-/// everything that reaches a server. Clones share it.
+/// everything that reaches a server, such as a router. Clones share it.
 #[derive(Clone)]
 pub struct Direct(Arc<Call>);
 
@@ -33,20 +33,6 @@ impl Direct {
         S: Clone + Send + Sync + 'static,
     {
         Self::new(move |req| handler.clone().call(req, state.clone()))
-    }
-
-    /// Answers with this router.
-    #[must_use]
-    pub fn router(router: Router) -> Self {
-        Self::new(move |req| {
-            let answering = router.clone().call(req);
-            async move {
-                match answering.await {
-                    Ok(response) => response,
-                    Err(never) => match never {},
-                }
-            }
-        })
     }
 
     /// Does something to every request first. Cheaper than a layer of a router, which clones and boxes a service for each.
@@ -79,6 +65,20 @@ impl Direct {
     }
 }
 
+impl From<Router> for Direct {
+    fn from(router: Router) -> Self {
+        Self::new(move |req| {
+            let answering = router.clone().call(req);
+            async move {
+                match answering.await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+        })
+    }
+}
+
 impl fmt::Debug for Direct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Direct")
@@ -105,7 +105,7 @@ mod tests {
                     .to_string()
             }),
         );
-        let direct = Direct::router(router)
+        let direct = Direct::from(router)
             .after(|req| {
                 req.extensions_mut().insert(7_u8);
             })

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use tokio_util::sync::CancellationToken;
-use tower::Service as _;
 
 use super::context::{CURRENT, Context};
 use super::endless;
@@ -105,39 +103,6 @@ impl Default for Limits {
     }
 }
 
-/// What answers behind the edge.
-#[derive(Debug, Clone)]
-pub enum App {
-    /// A router.
-    Router(Router),
-    /// Something that needs no router, such as a gateway with a table of its own.
-    Direct(Direct),
-}
-
-impl App {
-    async fn answer(&self, req: Request<Body>) -> Response {
-        match self {
-            Self::Router(router) => match router.clone().call(req).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
-            Self::Direct(direct) => direct.call(req).await,
-        }
-    }
-}
-
-impl From<Router> for App {
-    fn from(router: Router) -> Self {
-        Self::Router(router)
-    }
-}
-
-impl From<Direct> for App {
-    fn from(direct: Direct) -> Self {
-        Self::Direct(direct)
-    }
-}
-
 /// An app behind its edge. Clones are the same server.
 #[derive(Clone)]
 pub struct Server {
@@ -146,7 +111,7 @@ pub struct Server {
 
 pub(super) struct Inner {
     name: &'static str,
-    app: App,
+    app: Direct,
     pub(super) edge: Edge,
     meter: Meter,
     in_flight: AtomicUsize,
@@ -160,7 +125,7 @@ impl Server {
     ///
     /// Only the outermost router has an edge: routers inside tell it what it needs by themselves.
     #[must_use]
-    pub fn new(name: &'static str, app: impl Into<App>, edge: Edge) -> Self {
+    pub fn new(name: &'static str, app: impl Into<Direct>, edge: Edge) -> Self {
         let meter = Meter::new(name, edge.metrics.clone());
         let inner = Inner {
             name,
@@ -208,7 +173,9 @@ impl Server {
             .retry_after(1)
             .into_response(),
             Some(_in_flight) => {
-                let answer = tokio::time::timeout(inner.edge.limits.time, inner.app.answer(req));
+                // called inside, so that what it does before its first await is caught and of this request too
+                let answer = async { inner.app.call(req).await };
+                let answer = tokio::time::timeout(inner.edge.limits.time, answer);
                 let answer = AssertUnwindSafe(answer).catch_unwind();
                 match CURRENT.scope(Arc::clone(&cx), answer).await {
                     Ok(Ok(response)) => response,

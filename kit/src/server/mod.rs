@@ -22,6 +22,6 @@ pub use context::{
 };
 pub(crate) use context::{current_span, draining, with_current};
 pub use door::Door;
-pub use edge::{App, Edge, Limits, Server};
+pub use edge::{Edge, Limits, Server};
 pub use router::{metrics_router, metrics_worker, service_router};
 pub use tls::Tls;

@@ -66,6 +66,6 @@ pub fn edge() -> Edge {
 }
 
 /// A server named `test` around an app.
-pub fn server(app: impl Into<kit::server::App>) -> Server {
+pub fn server(app: impl Into<kit::routes::Direct>) -> Server {
     Server::new("test", app, edge())
 }
