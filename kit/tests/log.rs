@@ -4,33 +4,17 @@
 
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod common;
-
-use std::io::{self, Write};
-use std::sync::Arc;
+#[path = "common/heard.rs"]
+mod heard;
 
 use common::{Open, Person, server};
+use heard::Heard;
 use http::Method;
 use kit::routes::{Access, Rate, Routes};
 use kit::server::Server;
-use kit::telemetry::JsonLines;
 use kit::testing::{TestRequest, get};
 use kit::{NoContent, Path, Problem};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tracing_subscriber::filter::LevelFilter;
-
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 async fn read(_: Person, Path(_): Path<String>) -> NoContent {
     tracing::info!(target: "things", "inside");
@@ -69,20 +53,9 @@ fn things() -> Server {
 
 /// The lines that a request leaves at info and above, without their times.
 async fn lines(req: TestRequest) -> Vec<Value> {
-    let sink = Sink::default();
-    let writer = sink.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .event_format(JsonLines)
-        .with_max_level(LevelFilter::INFO)
-        .with_writer(move || writer.clone())
-        .finish();
-    // While there is one subscriber, a line that another test's thread says first is judged by that thread, which has none.
-    let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let heard = Heard::begin();
     req.header("x-request-id", "r-1").send(&things()).await;
-    let text = String::from_utf8(sink.0.lock().clone()).unwrap();
-    let lines = text.lines().map(|line| {
-        let mut line: Value = serde_json::from_str(line).unwrap();
+    let lines = heard.lines().into_iter().map(|mut line| {
         assert!(
             line.as_object_mut()
                 .unwrap()

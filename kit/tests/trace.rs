@@ -4,6 +4,8 @@
 
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod common;
+#[path = "common/heard.rs"]
+mod heard;
 #[path = "common/otlp.rs"]
 mod otlp;
 
@@ -15,6 +17,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use common::{Open, edge, server};
+use heard::Heard;
 use http::{HeaderMap, Method, StatusCode};
 use kit::peer::{Peer, ServiceTokens};
 use kit::routes::{Access, Rate, Routes};
@@ -330,43 +333,18 @@ async fn what_a_request_leaves_to_a_task_or_a_message_goes_on_with_its_trace() {
     assert!(Span::client().is_none(), "of no request");
 }
 
-#[derive(Clone, Default)]
-struct Sink(Arc<parking_lot::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn every_line_of_the_log_in_a_request_names_its_trace() {
     collector().await;
     let (id, traceparent) = trace(7, true);
-    let sink = Sink::default();
-    let writer = sink.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .event_format(kit::telemetry::JsonLines)
-        .with_writer(move || writer.clone())
-        .finish();
-    // While there is one subscriber, a line that another test's thread says first is judged by that thread, which has none.
-    let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let heard = Heard::begin();
     let inside = Router::new().route("/", axum::routing::get(async || tracing::info!("inside")));
     get("/")
         .header("traceparent", &traceparent)
         .send(&server(inside))
         .await;
     tracing::info!("outside");
-    let text = String::from_utf8(sink.0.lock().clone()).unwrap();
-    let lines: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines = heard.lines();
     let of = |message: &str| {
         let line = lines.iter().find(|line| line["message"] == message);
         line.unwrap()["trace_id"].clone()
