@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::measure::{Extent, Row, block, fetch, get, post, school};
 use crate::server::{Server, Setup};
+use crate::wait::until;
 use crate::wrk::Round;
 
 /// How many posts are stored; the first is what the others are compared with.
@@ -70,9 +71,10 @@ fn with_posts(posts: u64) -> anyhow::Result<(Server, String)> {
     let server = Server::schoolyard_in(&Setup::default(), data)?;
     // Until the stream is filled its pages come from the posts.
     let stats = format!("{}/api/activity-stream/stats", server.base);
-    while serde_json::from_slice::<Value>(&fetch(&stats, &token)?)?["rebuilding"] == true {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until("the stream is filled", Duration::from_millis(50), || {
+        let stats: Value = serde_json::from_slice(&fetch(&stats, &token)?)?;
+        Ok((stats["rebuilding"] != true).then_some(()))
+    })?;
     server.settle()?;
     Ok((server, token))
 }

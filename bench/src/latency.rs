@@ -167,26 +167,3 @@ pub async fn pushed_live(
     }
     Ok(Latencies::of(values))
 }
-
-/// 100 logins at once, every other with a wrong password: how many a second.
-pub async fn logins(base: &str, username: &str, password: &str) -> anyhow::Result<f64> {
-    let http = Client::builder().no_proxy().build()?;
-    let began = Instant::now();
-    let all = (0..100).map(|n| {
-        // Wrong ones under names of their own, so that no name is locked.
-        let body = if n % 2 == 0 {
-            json!({"username": username, "password": password})
-        } else {
-            json!({"username": format!("nobody{n}"), "password": "not this one"})
-        };
-        http.post(format!("{base}/api/auth/login"))
-            .json(&body)
-            .send()
-    });
-    let answers = futures_util::future::try_join_all(all).await?;
-    let judged = answers
-        .iter()
-        .filter(|answer| matches!(answer.status().as_u16(), 200 | 401))
-        .count();
-    Ok(judged as f64 / began.elapsed().as_secs_f64())
-}

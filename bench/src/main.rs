@@ -7,10 +7,13 @@ mod flat;
 #[cfg(feature = "full-stack")]
 mod full;
 mod latency;
+mod logins;
+mod machine;
 mod measure;
 mod rebuild;
 mod report;
 mod server;
+mod wait;
 mod wrk;
 
 use std::path::PathBuf;

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use crate::flat::flat;
 use crate::latency;
+use crate::logins::{busy_logins, login};
+use crate::machine::{load, machine};
 use crate::rebuild::rebuild;
 use crate::server::{Server, Setup, admin};
 use crate::wrk::{Load, Round};
@@ -53,9 +55,6 @@ pub struct Figures {
     pub machine: Vec<(String, String)>,
 }
 
-/// Each takes a minute: a hundred hashes of cost 12, twice.
-const LOGIN_ROUNDS: usize = 1;
-
 const SECRET: &str = "the key of a measurement, 32 bytes or more";
 /// Of everybody who signs in.
 pub const PASSWORD: &str = "a password of a measurement";
@@ -77,18 +76,6 @@ pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
         alone,
         machine,
     })
-}
-
-/// What the figures were measured on, and how busy it was.
-pub fn machine(load_before: &str, cores: &str) -> Vec<(String, String)> {
-    vec![
-        ("processor".to_owned(), processor()),
-        ("cores".to_owned(), cores.to_owned()),
-        (
-            "load before / after".to_owned(),
-            format!("{load_before} / {}", load()),
-        ),
-    ]
 }
 
 /// One round of a side.
@@ -366,54 +353,6 @@ fn posts(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Res
     ])
 }
 
-/// How much longer a wrong password takes than an unknown account (spec/auth.md rule 17).
-fn login(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
-    let env = vec![
-        (
-            "SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE".to_owned(),
-            "0".to_owned(),
-        ),
-        (
-            "SCHOOLYARD_AUTH__PASSWORD_DENYLIST".to_owned(),
-            "true".to_owned(),
-        ),
-    ];
-    let (server, _) = school(env, None)?;
-    let url = format!("{}/api/auth/login", server.base);
-    let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
-    for n in 0..4 {
-        for (times, name) in [
-            (&mut wrong, "bench".to_owned()),
-            (&mut unknown, format!("nobody{n}")),
-        ] {
-            let started = Instant::now();
-            let refused = post(
-                &url,
-                None,
-                &json!({"username": name, "password": "not this one"}),
-            );
-            anyhow::ensure!(refused.is_err(), "a wrong password was taken");
-            times.push(started.elapsed().as_secs_f64() * 1000.0);
-        }
-    }
-    let median = |times: &mut Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    let (wrong, unknown) = (median(&mut wrong), median(&mut unknown));
-    alone.push((
-        "login, wrong password (ms)".to_owned(),
-        wrong,
-        "-".to_owned(),
-    ));
-    alone.push((
-        "login, unknown account / wrong password".to_owned(),
-        unknown / wrong,
-        "0.9 to 1.1".to_owned(),
-    ));
-    Ok(())
-}
-
 /// From the request that publishes to another reader seeing it.
 fn seen(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
     const POSTS: usize = 500;
@@ -443,79 +382,6 @@ fn seen(alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
         ));
     }
     Ok(())
-}
-
-/// 100 logins at once beside readers: what it does to the readers, and how near it comes to hashing alone.
-fn busy_logins(extent: &Extent, alone: &mut Vec<(String, f64, String)>) -> anyhow::Result<()> {
-    let env = [
-        ("SCHOOLYARD_AUTH__FAILED_LOGINS_PER_MINUTE", "0"),
-        // All hundred wait for their turn.
-        ("SCHOOLYARD_AUTH__HASH_QUEUE_MS", "60000"),
-        ("SCHOOLYARD_SERVER__REQUEST_TIMEOUT", "60"),
-    ];
-    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let (server, token) = school(env.to_vec(), None)?;
-    let url = format!("{}/api/activity-stream", server.base);
-    let (mut quiet, mut busy, mut rates, mut bare) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    // A p99 of one round is mostly chance: half of the quiet rounds are before, half after those with logins.
-    for round in 0..extent.rounds {
-        if round == extent.rounds / 2 {
-            let base = server.base.clone();
-            let hashing =
-                std::thread::spawn(move || block(latency::logins(&base, "bench", PASSWORD)));
-            // As long as there are logins: a hundred take some twenty seconds.
-            while busy.len() < extent.rounds && !hashing.is_finished() {
-                busy.push(get(extent, &url, &token)?.p99);
-            }
-            let _ = hashing
-                .join()
-                .map_err(|_| anyhow::anyhow!("the logins ended badly"))??;
-        }
-        quiet.push(get(extent, &url, &token)?.p99);
-    }
-    for _ in 0..LOGIN_ROUNDS {
-        // Rates apart from the readers, since both share the one core.
-        rates.push(block(latency::logins(&server.base, "bench", PASSWORD))?);
-        bare.push(bare_hashes()?);
-    }
-    let median = |values: &mut Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    let (quiet, busy) = (median(&mut quiet), median(&mut busy));
-    alone.push((
-        "p99 of stream reads, 64 connections, nobody signing in (ms)".to_owned(),
-        quiet,
-        "-".to_owned(),
-    ));
-    alone.push((
-        "the same with 100 logins at once, ratio".to_owned(),
-        busy / quiet,
-        "<= 1.5".to_owned(),
-    ));
-    let (rate, bare) = (median(&mut rates), median(&mut bare));
-    alone.push((
-        "logins/s, 100 at once (bcrypt 12)".to_owned(),
-        rate,
-        "-".to_owned(),
-    ));
-    alone.push((
-        "the same beside a bare bcrypt loop on the same core, ratio".to_owned(),
-        rate / bare,
-        ">= 0.95".to_owned(),
-    ));
-    Ok(())
-}
-
-/// Hashes a second on the server's core with nothing around them.
-fn bare_hashes() -> anyhow::Result<f64> {
-    let output = Command::new("taskset")
-        .args(["-c", "0"])
-        .arg(std::env::current_exe()?)
-        .arg("bare-hashes")
-        .output()?;
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
 }
 
 fn slow_disk() -> anyhow::Result<PathBuf> {
@@ -578,19 +444,4 @@ pub fn sign_in(base: &str, username: &str) -> anyhow::Result<String> {
         .as_str()
         .context("no token")?
         .to_owned())
-}
-
-fn processor() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or(": unknown");
-    name.trim_start_matches([' ', '\t', ':']).to_owned()
-}
-
-/// How busy the machine was in the last minute.
-pub fn load() -> String {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').take(1).collect()
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::measure::{Extent, Row, fetch, post};
 use crate::server::Server;
+use crate::wait::until;
 use crate::wrk::Round;
 
 const TOPIC: &str = "posts-events";
@@ -45,16 +46,14 @@ pub fn once(base: &str, token: &str) -> anyhow::Result<Round> {
         format!("{base}/api/activity-stream/stats/detail"),
     );
     let job = post(&order, Some(token), &json!({}))?["job"].clone();
-    loop {
+    let ended = until("the rebuild ends", Duration::from_millis(20), || {
         let rebuild = serde_json::from_slice::<Value>(&fetch(&detail, token)?)?["rebuild"].clone();
         anyhow::ensure!(rebuild["job"] == job, "another rebuild began");
-        if !rebuild["ended_at"].is_null() {
-            anyhow::ensure!(rebuild["phase"] == "done", "the rebuild failed: {rebuild}");
-            let (items, seconds) = (rebuild["items"].as_f64(), rebuild["seconds"].as_f64());
-            return round(items.context("no items")?, seconds.context("no seconds")?);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        Ok((!rebuild["ended_at"].is_null()).then_some(rebuild))
+    })?;
+    anyhow::ensure!(ended["phase"] == "done", "the rebuild failed: {ended}");
+    let (items, seconds) = (ended["items"].as_f64(), ended["seconds"].as_f64());
+    round(items.context("no items")?, seconds.context("no seconds")?)
 }
 
 fn counted(bus: &str) -> anyhow::Result<Round> {

@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
+
+use crate::wait::settled;
 
 /// A running server; ends with this.
 pub struct Server {
@@ -114,27 +115,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// So long memory has to stay as it is.
-const STILL: Duration = Duration::from_secs(3);
-/// What never does is measured after this.
-const LONGEST: Duration = Duration::from_secs(30);
-/// In MB: a page that comes and goes moves nothing.
-const MOVES: f64 = 0.1;
-
-/// Waits until this memory, in MB, no longer moves.
-pub fn settled(memory: impl Fn() -> anyhow::Result<f64>) -> anyhow::Result<()> {
-    let began = Instant::now();
-    let (mut last, mut since) = (memory()?, began);
-    while since.elapsed() < STILL && began.elapsed() < LONGEST {
-        std::thread::sleep(Duration::from_millis(100));
-        let now = memory()?;
-        if (now - last).abs() > MOVES {
-            (last, since) = (now, Instant::now());
-        }
-    }
-    Ok(())
 }
 
 /// Resident memory of a process in MB.

@@ -9,10 +9,12 @@ mod stack;
 use std::path::Path;
 
 use crate::latency;
-use crate::measure::{Extent, Figures, Row, block, fetch, get, in_turn, interleaved, machine};
+use crate::machine::{load, machine};
+use crate::measure::{Extent, Figures, Row, block, fetch, get, in_turn, interleaved};
 use crate::rebuild;
 use crate::report::median;
-use crate::server::{Server, settled};
+use crate::server::Server;
+use crate::wait::settled;
 use crate::wrk::{Load, Round};
 use stack::{PostsOn, Stack};
 
@@ -20,7 +22,7 @@ const SERVICES: [&str; 5] = ["auth", "profile", "posts", "feed", "gateway"];
 
 /// Measures everything of the full stack.
 pub fn all(extent: &Extent) -> anyhow::Result<Figures> {
-    let before = crate::measure::load();
+    let before = load();
     let mut alone = Vec::new();
     let mut rows = vec![validate(extent)?];
 

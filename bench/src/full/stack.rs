@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::measure::{fetch, sign_in};
 use crate::server::{beside, memory_of, share_of};
+use crate::wait::until;
 
 const PASSWORD: &str = crate::measure::PASSWORD;
 const SETTINGS: [&str; 6] = [
@@ -115,23 +116,15 @@ impl Stack {
             "{}/api/activity-stream/stats/detail",
             self.direct("feed", 1)?
         );
-        let began = Instant::now();
         let mut before = Value::Null;
-        loop {
-            anyhow::ensure!(
-                began.elapsed() < Duration::from_secs(300),
-                "the feed does not catch up"
-            );
+        until("the feed has caught up", Duration::from_secs(1), || {
             let stats: Value = serde_json::from_slice(&fetch(&detail, token)?)?;
             // Nothing waits, twice in a row, with nothing applied between.
             let now = stats["applied"].clone();
             let waits = stats["lag_messages"].as_u64().unwrap_or(1);
-            if waits == 0 && now == before {
-                return Ok(());
-            }
-            before = now;
-            std::thread::sleep(Duration::from_secs(1));
-        }
+            let last = std::mem::replace(&mut before, now);
+            Ok((waits == 0 && last == before).then_some(()))
+        })
     }
 
     /// Where people come in.
