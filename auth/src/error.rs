@@ -2,7 +2,7 @@
 
 use backends::db;
 use http::StatusCode;
-use kit::Problem;
+use kit::{FieldErrors, Problem};
 
 use crate::password::Busy;
 
@@ -76,8 +76,8 @@ pub enum Error {
     #[error("{0} {1}")]
     Invalid(&'static str, String),
     /// Several fields do not fit.
-    #[error("some fields do not fit")]
-    InvalidFields(Vec<(&'static str, String)>),
+    #[error(transparent)]
+    InvalidFields(#[from] FieldErrors),
     /// The store.
     #[error(transparent)]
     Store(#[from] db::Error),
@@ -124,14 +124,7 @@ impl From<Error> for Problem {
             Error::SetupTokenInvalid => Self::forbidden("setup_token_invalid", detail),
             Error::HashChanged => Self::conflict("in_progress", detail),
             Error::Invalid(field, message) => Self::invalid(field, message),
-            Error::InvalidFields(fields) => {
-                let problem = Self::unprocessable("validation", detail);
-                fields
-                    .into_iter()
-                    .fold(problem, |problem, (field, message)| {
-                        problem.field(field, message)
-                    })
-            }
+            Error::InvalidFields(fields) => fields.into(),
             Error::Store(error) => error.into(),
             Error::Problem(problem) => problem,
         }

@@ -47,7 +47,10 @@ async fn the_log_at_its_most_talkative_holds_no_secret() {
     let session = school.post("/api/auth/setup", body).await;
     assert_eq!(session.status, 201);
     school.person("ines", &[Role::Teacher]).await;
-    let (access, refresh) = (session.text("access_token"), session.text("refresh_token"));
+    let (access, refresh) = (
+        session.member("access_token"),
+        session.member("refresh_token"),
+    );
     school.validate(&access).await;
     school.login("ines", "a wrong password").await;
     school
@@ -64,7 +67,7 @@ async fn the_log_at_its_most_talkative_holds_no_secret() {
     school
         .post("/api/auth/refresh", json!({"refresh_token": refresh}))
         .await;
-    let again = school.login("head", PASSWORD).await.text("access_token");
+    let again = school.login("head", PASSWORD).await.member("access_token");
     let change = json!({"old_password": PASSWORD, "new_password": "another good one"});
     school
         .call(
@@ -79,11 +82,11 @@ async fn the_log_at_its_most_talkative_holds_no_secret() {
         .call(
             Method::POST,
             "/api/auth/users/2/reset-password",
-            &head.text("access_token"),
+            &head.member("access_token"),
             None,
         )
         .await;
-    let token = link.text("reset_url").split_off("/reset/".len());
+    let token = link.member("reset_url").split_off("/reset/".len());
     let by_link = json!({"token": token, "new_password": "a third good one"});
     assert_eq!(
         school
@@ -111,7 +114,7 @@ async fn the_log_at_its_most_talkative_holds_no_secret() {
         &access,
         &refresh,
         &again,
-        &next.text("refresh_token"),
+        &next.member("refresh_token"),
         school::SECRET,
     ] {
         let at = text.lines().find(|line| line.contains(secret));

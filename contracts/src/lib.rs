@@ -10,6 +10,7 @@ pub mod html;
 mod ids;
 mod roles;
 mod roster;
+pub mod testing;
 mod tls_door;
 pub mod topics;
 mod verified;

@@ -24,7 +24,7 @@ pub use clock::{Clock, MockClock, SharedClock, SystemClock};
 pub use extract::{Json, Path, Query};
 pub use ids::{Ids, RandomIds, SeededIds, SharedIds};
 pub use page::{Cursor, Page};
-pub use problem::Problem;
+pub use problem::{FieldErrors, Problem};
 pub use routes::{Created, NoContent};
 
 /// The version of the program, as `/health`, the log and the API document show it.

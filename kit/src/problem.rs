@@ -1,5 +1,7 @@
 //! Errors as RFC 9457 `application/problem+json`.
 
+mod fields;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +14,8 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use self::fields::FieldErrors;
 
 /// Seconds after which a caller may try again when something is down for a moment.
 const SOON: u64 = 2;

@@ -1,5 +1,7 @@
 //! Small helps for tests of all crates.
 
+mod answer;
+
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
@@ -9,6 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
+pub use self::answer::Answer;
 use crate::server::Server;
 
 /// A variable that a test on real servers needs.

@@ -4,47 +4,25 @@
 
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod common;
+#[path = "common/peers.rs"]
+mod peers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use common::edge;
 use futures_util::StreamExt;
 use http::StatusCode;
 use kit::peer::{FetchedTokens, Peer, Pool, ServiceTokens};
-use kit::server::Server;
 use kit::{Json, MockClock, Problem};
+use peers::{Fixed, serve};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
-
-struct Fixed;
-
-#[async_trait]
-impl ServiceTokens for Fixed {
-    async fn bearer(&self) -> Result<String, Problem> {
-        Ok("service-token".to_owned())
-    }
-}
-
-/// Serves a router until the test's runtime ends.
-async fn serve(router: Router) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(Server::new("things", router, edge()).run(
-        listener,
-        vec![],
-        CancellationToken::new(),
-    ));
-    url
-}
 
 /// An instance that answers `well` at `/x`, with any method.
 async fn well() -> String {

@@ -4,45 +4,24 @@
 
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod common;
+#[path = "common/peers.rs"]
+mod peers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use common::{edge, server};
+use common::server;
 use http::{HeaderMap, StatusCode};
 use kit::peer::{FetchedTokens, Peer, ServiceTokens};
-use kit::server::Server;
 use kit::testing;
 use kit::{Json, MockClock, Problem};
+use peers::{Fixed, serve};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-
-struct Fixed;
-
-#[async_trait]
-impl ServiceTokens for Fixed {
-    async fn bearer(&self) -> Result<String, Problem> {
-        Ok("service-token".to_owned())
-    }
-}
-
-/// Serves a router until the test's runtime ends; gives its URL.
-async fn serve(router: Router) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(Server::new("peer", router, edge()).run(
-        listener,
-        vec![],
-        CancellationToken::new(),
-    ));
-    url
-}
 
 fn peer(url: &str) -> Peer {
     Peer::new("things", url, Arc::new(Fixed)).unwrap()

@@ -8,23 +8,25 @@ mod common;
 mod heard;
 #[path = "common/otlp.rs"]
 mod otlp;
+#[path = "common/peers.rs"]
+mod peers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use common::{Open, edge, server};
 use heard::Heard;
 use http::{HeaderMap, Method, StatusCode};
-use kit::peer::{Peer, ServiceTokens};
+use kit::peer::Peer;
 use kit::routes::{Access, Rate, Routes};
 use kit::server::{Carried, Server, hand_on, of_message};
 use kit::testing::{self, get};
 use kit::trace::{Config, Span};
 use kit::{Json, NoContent, Path, Problem, RandomIds, SystemClock};
+use peers::{Fixed, listen, serve};
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, watch};
@@ -118,15 +120,6 @@ async fn spans(collected: &Collected, trace: &[u8], count: usize) -> Vec<otlp::S
     all
 }
 
-struct Fixed;
-
-#[async_trait]
-impl ServiceTokens for Fixed {
-    async fn bearer(&self) -> Result<String, Problem> {
-        Ok("service-token".to_owned())
-    }
-}
-
 async fn read(
     _: Open,
     State(peer): State<Option<Peer>>,
@@ -163,14 +156,6 @@ fn things(peer: Option<Peer>) -> Server {
     server(set.router)
 }
 
-async fn serve(router: Router) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = Server::new("other", router, edge());
-    tokio::spawn(server.run(listener, vec![], CancellationToken::new()));
-    url
-}
-
 fn inner() -> Router {
     Routes::new("other")
         .route(
@@ -188,7 +173,12 @@ fn inner() -> Router {
 #[tokio::test]
 async fn a_request_its_call_of_another_service_and_what_that_does_are_one_trace() {
     let collected = collector().await;
-    let peer = Peer::new("other", &serve(inner()).await, Arc::new(Fixed)).unwrap();
+    let peer = Peer::new(
+        "other",
+        &listen(Server::new("other", inner(), edge())).await,
+        Arc::new(Fixed),
+    )
+    .unwrap();
     let (id, traceparent) = trace(1, true);
     let answer = get("/api/things/ines-roy?who=ines")
         .header("traceparent", &traceparent)

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use contracts::{Audience, Duty, Role, Roles, Roster, UserId, Verified};
+use kit::FieldErrors;
 
 use crate::config::Config;
-use crate::error::{Error, FieldErrors};
+use crate::error::Error;
 
 /// Most audiences of a post.
 pub const MAX: usize = 20;
@@ -163,17 +164,15 @@ impl Rules {
                 return Err(FieldErrors::one(
                     "audience",
                     "public is switched off (posts.public_audience)",
-                ));
+                )
+                .into());
             }
             if !audiences.contains(&key) {
                 audiences.push(key);
             }
         }
         if audiences.is_empty() || audiences.len() > MAX {
-            return Err(FieldErrors::one(
-                "audience",
-                format!("must be 1 to {MAX} keys"),
-            ));
+            return Err(FieldErrors::one("audience", format!("must be 1 to {MAX} keys")).into());
         }
         Ok(audiences)
     }

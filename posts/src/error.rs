@@ -1,7 +1,7 @@
 //! What can go wrong, in the words of the domain, and what it is outside.
 
 use contracts::Audience;
-use kit::problem::Problem;
+use kit::{FieldErrors, Problem};
 
 /// Everything a caller can be told.
 #[derive(Debug, thiserror::Error)]
@@ -30,51 +30,14 @@ pub enum Error {
     #[error("too many changes of the post wait for the bus")]
     Backlogged,
     /// Fields that cannot be kept (rule 13).
-    #[error("some fields are not valid")]
-    Invalid(FieldErrors),
+    #[error(transparent)]
+    Invalid(#[from] FieldErrors),
     /// The store cannot answer.
     #[error("store: {0}")]
     Store(#[from] backends::db::Error),
     /// What a peer or a shared part of the machinery says, as it is.
     #[error(transparent)]
     Problem(#[from] Problem),
-}
-
-/// Names of fields and what is wrong with each.
-#[derive(Debug, Default)]
-pub struct FieldErrors(Vec<(String, String)>);
-
-impl FieldErrors {
-    /// One more.
-    pub fn add(&mut self, name: impl Into<String>, message: impl Into<String>) {
-        self.0.push((name.into(), message.into()));
-    }
-
-    /// The names, in the order they were found.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        self.0.iter().map(|(name, _)| name.clone()).collect()
-    }
-
-    /// `Ok` if nothing was found.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with everything that was found.
-    pub fn check(self) -> Result<(), Error> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Invalid(self))
-        }
-    }
-
-    /// One field, one message.
-    #[must_use]
-    pub fn one(name: &str, message: impl Into<String>) -> Error {
-        let mut errors = Self::default();
-        errors.add(name, message);
-        Error::Invalid(errors)
-    }
 }
 
 impl From<Error> for Problem {
@@ -100,15 +63,7 @@ impl From<Error> for Problem {
             Error::Backlogged => {
                 Self::unavailable("busy", "Too many changes of the post wait to be delivered")
             }
-            Error::Invalid(errors) => {
-                let problem = Self::unprocessable("validation", "Some fields are not valid");
-                errors
-                    .0
-                    .into_iter()
-                    .fold(problem, |problem, (name, message)| {
-                        problem.field(name, message)
-                    })
-            }
+            Error::Invalid(errors) => errors.into(),
             Error::Store(error) => error.into(),
             Error::Problem(problem) => problem,
         }

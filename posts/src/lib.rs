@@ -23,7 +23,7 @@ use kit::service::{Service, Worker};
 
 pub use client::LocalPosts;
 pub use config::{Config, SECTION};
-pub use error::{Error, FieldErrors};
+pub use error::Error;
 pub use events::AuthEvents;
 pub use model::{FORMER_MEMBER, Moderation, Post, Text};
 pub use routes::api;

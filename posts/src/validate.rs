@@ -1,8 +1,8 @@
 //! What a post may consist of (spec/posts.md rule 13). A title is text and is never changed; content is cleaned, tags are
 //! brought into one form.
 
-use crate::error::FieldErrors;
 use contracts::html;
+use kit::FieldErrors;
 
 /// Most characters of a title.
 pub const TITLE_MAX: usize = 200;
@@ -116,7 +116,7 @@ mod tests {
     fn refused(check: impl FnOnce(&mut FieldErrors)) -> Vec<String> {
         let mut errors = FieldErrors::default();
         check(&mut errors);
-        errors.names()
+        errors.names().into_iter().map(str::to_owned).collect()
     }
 
     #[test]

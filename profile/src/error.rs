@@ -1,6 +1,6 @@
 //! What can go wrong, in the words of the domain, and what it is outside.
 
-use kit::problem::Problem;
+use kit::{FieldErrors, Problem};
 
 /// Everything a caller can be told.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +18,8 @@ pub enum Error {
     #[error("the profile is being changed by many at once")]
     Contended,
     /// Fields that cannot be kept (rules 4 to 6).
-    #[error("some fields are not valid")]
-    Invalid(FieldErrors),
+    #[error(transparent)]
+    Invalid(#[from] FieldErrors),
     /// `preferences` inside `preferences` inside ... (section 6).
     #[error("preferences are nested too deep")]
     TooDeep,
@@ -29,43 +29,6 @@ pub enum Error {
     /// What a peer or a shared part of the machinery says, as it is.
     #[error(transparent)]
     Problem(#[from] Problem),
-}
-
-/// Names of fields and what is wrong with each.
-#[derive(Debug, Default)]
-pub struct FieldErrors(Vec<(&'static str, String)>);
-
-impl FieldErrors {
-    /// One more.
-    pub fn add(&mut self, name: &'static str, message: impl Into<String>) {
-        self.0.push((name, message.into()));
-    }
-
-    /// The names, in the order they were found.
-    #[must_use]
-    pub fn names(&self) -> Vec<&'static str> {
-        self.0.iter().map(|(name, _)| *name).collect()
-    }
-
-    /// `Ok` if nothing was found.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with everything that was found.
-    pub fn check(self) -> Result<(), Error> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Invalid(self))
-        }
-    }
-
-    /// One field, one message.
-    #[must_use]
-    pub fn one(name: &'static str, message: impl Into<String>) -> Error {
-        let mut errors = Self::default();
-        errors.add(name, message);
-        Error::Invalid(errors)
-    }
 }
 
 impl From<Error> for Problem {
@@ -82,15 +45,7 @@ impl From<Error> for Problem {
             Error::Contended => {
                 Self::unavailable("busy", "The profile is being changed by many at once")
             }
-            Error::Invalid(errors) => {
-                let problem = Self::unprocessable("validation", "Some fields are not valid");
-                errors
-                    .0
-                    .into_iter()
-                    .fold(problem, |problem, (name, message)| {
-                        problem.field(name, message)
-                    })
-            }
+            Error::Invalid(errors) => errors.into(),
             Error::TooDeep => Self::unprocessable("too_deep", "Preferences are nested too deep")
                 .field(
                     "preferences",

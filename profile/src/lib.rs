@@ -21,7 +21,7 @@ use kit::metrics::Metrics;
 use kit::service::Service;
 
 pub use config::{Config, SECTION};
-pub use error::{Error, FieldErrors};
+pub use error::Error;
 pub use events::AuthEvents;
 pub use model::{Account, Fields, Profile, Standing, shown_name};
 pub use routes::api;

@@ -112,7 +112,6 @@ pub const GROUPS: &[Group] = &[
             ("SY_REDIS_ADMIN", Secret),
             ("SY_REDIS_AUTH", Secret),
             ("SY_REDIS_FEED", Secret),
-            ("SY_REDIS_GATEWAY", Secret),
             ("SY_KAFKA_ADMIN", Secret),
             ("SY_KAFKA_BROKER", Secret),
             ("SY_KAFKA_CONTROLLER", Secret),

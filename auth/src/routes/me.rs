@@ -3,14 +3,11 @@
 use axum::extract::State;
 use contracts::{UserId, access::Member, events::User};
 use http::{HeaderMap, header::ETAG};
-use kit::{Json, Problem};
+use kit::{FieldErrors, Json, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{
-    caller::{Client, etag, if_match},
-    register::fields,
-};
+use super::caller::{Client, etag, if_match};
 use crate::{error::Error, names, state::Auth, store::Changes};
 
 type Tagged = ([(http::HeaderName, String); 1], Json<User>);
@@ -105,12 +102,8 @@ pub fn judge(changes: &Changes) -> crate::error::Result<()> {
             names::refuse_email,
         ),
     ];
-    fields(
-        judged
-            .into_iter()
-            .filter_map(|(field, value, refuse)| {
-                Some((field, refuse(value.as_deref()?)?.to_owned()))
-            })
-            .collect(),
-    )
+    let wrong = judged
+        .into_iter()
+        .filter_map(|(field, value, refuse)| Some((field, refuse(value.as_deref()?)?)));
+    Ok(wrong.collect::<FieldErrors>().check()?)
 }

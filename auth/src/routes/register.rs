@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use contracts::{Roles, UserId, access::Anyone};
-use kit::{Json, Problem};
+use kit::{FieldErrors, Json, Problem};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -82,34 +82,18 @@ pub struct Names {
 
 impl Names {
     /// Judges every field, so that a person sees all that is wrong at once.
-    ///
-    /// # Errors
-    /// [`Error::InvalidFields`].
-    pub fn judge(&self) -> Result<()> {
+    #[must_use]
+    pub fn judge(&self) -> FieldErrors {
         let judged = [
             ("email", self.email.as_deref().and_then(names::refuse_email)),
             ("username", names::refuse_username(&self.username)),
             ("first_name", names::refuse_name(&self.first_name)),
             ("last_name", names::refuse_name(&self.last_name)),
         ];
-        fields(
-            judged
-                .into_iter()
-                .filter_map(|(field, reason)| Some((field, reason?.to_owned())))
-                .collect(),
-        )
-    }
-}
-
-/// Nothing wrong, or all that is.
-///
-/// # Errors
-/// [`Error::InvalidFields`].
-pub fn fields(wrong: Vec<(&'static str, String)>) -> Result<()> {
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::InvalidFields(wrong))
+        let wrong = judged
+            .into_iter()
+            .filter_map(|(field, reason)| Some((field, reason?)));
+        wrong.collect()
     }
 }
 
@@ -124,10 +108,7 @@ impl Auth {
         roles: Roles,
         password: Option<&SecretString>,
     ) -> Result<NewAccount> {
-        let mut wrong = match names.judge() {
-            Err(Error::InvalidFields(wrong)) => wrong,
-            other => other.map(|()| Vec::new())?,
-        };
+        let mut wrong = names.judge();
         if let Some(password) = password
             && let Err(Error::Invalid(field, reason)) = self.judge_password(
                 "password",
@@ -136,9 +117,9 @@ impl Auth {
                 &names.username,
             )
         {
-            wrong.push((field, reason));
+            wrong.add(field, reason);
         }
-        fields(wrong)?;
+        wrong.check()?;
         let password_hash = match password {
             Some(password) => Some(self.hash(password).await?),
             None => None,

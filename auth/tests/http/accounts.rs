@@ -172,10 +172,10 @@ backends::on_every_database! {
         for _ in 0..2 {
             assert_eq!(school.call(Method::DELETE, &format!("/api/auth/users/{ines}"), &head, None).await.status, 204);
         }
-        assert_eq!(school.validate(&token.text("access_token")).await.problem(), (401, "unauthorized"));
-        assert_eq!(school.get("/api/auth/me", &token.text("access_token")).await.status, 401);
+        assert_eq!(school.validate(&token.member("access_token")).await.problem(), (401, "unauthorized"));
+        assert_eq!(school.get("/api/auth/me", &token.member("access_token")).await.status, 401);
         assert_eq!(school.login("ines", PASSWORD).await.problem(), (401, "invalid_credentials"));
-        let refresh = school.post("/api/auth/refresh", json!({"refresh_token": token.text("refresh_token")})).await;
+        let refresh = school.post("/api/auth/refresh", json!({"refresh_token": token.member("refresh_token")})).await;
         assert_eq!(refresh.problem(), (401, "refresh_invalid"));
         assert_eq!(school.call(Method::DELETE, "/api/auth/users/999", &head, None).await.problem(), (404, "user_not_found"));
     }

@@ -107,9 +107,9 @@ backends::on_every_database! {
         let school = School::open(&db).await;
         school.person("head", &[Role::Admin]).await;
         let session = school.signed_in("head").await;
-        let token = school.post("/api/auth/refresh", json!({"refresh_token": session.text("refresh_token")})).await;
-        school.call(Method::POST, "/api/auth/change-password", &token.text("access_token"), Some(json!({"old_password": PASSWORD, "new_password": "another good one"}))).await;
-        let key = testing::post("/api/auth/users", &json!({"username": "x", "first_name": "", "last_name": "", "roles": []})).bearer(&token.text("access_token")).header("idempotency-key", "k");
+        let token = school.post("/api/auth/refresh", json!({"refresh_token": session.member("refresh_token")})).await;
+        school.call(Method::POST, "/api/auth/change-password", &token.member("access_token"), Some(json!({"old_password": PASSWORD, "new_password": "another good one"}))).await;
+        let key = testing::post("/api/auth/users", &json!({"username": "x", "first_name": "", "last_name": "", "roles": []})).bearer(&token.member("access_token")).header("idempotency-key", "k");
         assert_eq!(school.send(key).await.status, 201);
         let mut text = String::new();
         for (_, key, payload) in outbox(&db).await {
@@ -119,7 +119,7 @@ backends::on_every_database! {
         let audit: Vec<(String, String, Option<String>)> = db.query("SELECT action, object, reason FROM audit").all().await.unwrap();
         let replays: Vec<(Option<String>,)> = db.query("SELECT result FROM idempotency").all().await.unwrap();
         text += &format!("{secrets:?} {audit:?} {replays:?}");
-        for secret in [PASSWORD, "another good one", "$2b$", &session.text("refresh_token"), &token.text("refresh_token"), &session.text("access_token"), &token.text("access_token")] {
+        for secret in [PASSWORD, "another good one", "$2b$", &session.member("refresh_token"), &token.member("refresh_token"), &session.member("access_token"), &token.member("access_token")] {
             assert!(!text.contains(secret), "found in an event, audit entry or replay");
         }
         let stored: Vec<(Vec<u8>,)> = db.query("SELECT hash FROM refresh_tokens").all().await.unwrap();

@@ -29,7 +29,7 @@ backends::on_every_database! {
         school.person("ines", &[Role::Teacher]).await;
         let mut answer = school.signed_in("ines").await;
         for token in ["access_token", "refresh_token"] {
-            assert!(answer.text(token).len() >= 43);
+            assert!(answer.member(token).len() >= 43);
             answer.body[token] = json!(format!("[{token}]"));
         }
         insta::allow_duplicates! { insta::assert_json_snapshot!(answer.body, @r#"
@@ -116,7 +116,7 @@ backends::on_every_database! {
         assert_eq!((answer.status, &answer.body["must_change"]), (200, &json!(true)));
         assert_eq!(school.stored_hash(id).await.unwrap(), hash);
         let change = json!({"old_password": password, "new_password": "p".repeat(80) + "!"});
-        assert_eq!(school.call(http::Method::POST, "/api/auth/change-password", &answer.text("access_token"), Some(change)).await.status, 204);
+        assert_eq!(school.call(http::Method::POST, "/api/auth/change-password", &answer.member("access_token"), Some(change)).await.status, 204);
         let again = school.login("ines", &("p".repeat(80) + "!")).await;
         assert_eq!((again.status, &again.body["must_change"]), (200, &json!(null)));
         assert_eq!(school.login("ines", &("p".repeat(80) + "?")).await.status, 401, "the whole password counts now");

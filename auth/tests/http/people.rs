@@ -5,9 +5,10 @@ use contracts::Role;
 use futures_util::future::join_all;
 use http::Method;
 use kit::testing;
+use kit::testing::Answer;
 use serde_json::{Value, json};
 
-use crate::school::{Answer, PASSWORD, School};
+use crate::school::{PASSWORD, School};
 
 /// A school with an administrator, and their token.
 async fn led(db: &TestDb) -> (School, String) {
@@ -81,8 +82,8 @@ backends::on_every_database! {
             school.person(name, &[]).await;
         }
         let first = school.get("/api/auth/users?limit=2", &head).await;
-        let second = school.get(&format!("/api/auth/users?limit=2&cursor={}", first.text("next_cursor")), &head).await;
-        let third = school.get(&format!("/api/auth/users?limit=2&cursor={}", second.text("next_cursor")), &head).await;
+        let second = school.get(&format!("/api/auth/users?limit=2&cursor={}", first.member("next_cursor")), &head).await;
+        let third = school.get(&format!("/api/auth/users?limit=2&cursor={}", second.member("next_cursor")), &head).await;
         assert_eq!([names(&first), names(&second), names(&third)].concat(), ["head", "a", "b", "c", "d"]);
         assert_eq!(third.body["next_cursor"], json!(null));
         assert_eq!(school.get("/api/auth/users?limit=5", &head).await.body["next_cursor"], json!(null), "exactly full");
@@ -177,8 +178,8 @@ backends::on_every_database! {
         let path = format!("/api/auth/users/{ines}");
         let off = school.send(patch(&path, &head, "\"1\"", &json!({"login_enabled": false}))).await;
         assert_eq!((off.status, &off.body["login_enabled"], &off.body["is_active"]), (200, &json!(false), &json!(true)));
-        assert_eq!(school.validate(&session.text("access_token")).await.status, 401);
-        assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": session.text("refresh_token")})).await.status, 401);
+        assert_eq!(school.validate(&session.member("access_token")).await.status, 401);
+        assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": session.member("refresh_token")})).await.status, 401);
         assert_eq!(school.login("ines", PASSWORD).await.problem(), (401, "invalid_credentials"));
         let again = school.restarted(&db).await;
         assert_eq!(again.get(&path, &head).await.body["login_enabled"], false);
@@ -194,7 +195,7 @@ backends::on_every_database! {
         let (off, logins) = tokio::join!(off, logins);
         assert_eq!(off.status, 200);
         for login in logins.iter().filter(|login| login.status == 200) {
-            assert_eq!(school.validate(&login.text("access_token")).await.status, 401);
+            assert_eq!(school.validate(&login.member("access_token")).await.status, 401);
         }
         let alive: i64 = db.query("SELECT COUNT(*) FROM sessions WHERE user_id = 2 AND revoked_at IS NULL").scalar().await.unwrap();
         assert_eq!(alive, 0);

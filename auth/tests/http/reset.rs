@@ -5,9 +5,10 @@ use contracts::Role;
 use futures_util::future::join_all;
 use http::Method;
 use kit::testing;
+use kit::testing::Answer;
 use serde_json::json;
 
-use crate::school::{Answer, PASSWORD, School};
+use crate::school::{PASSWORD, School};
 
 const NEW: &str = "another good one";
 
@@ -23,7 +24,7 @@ async fn link(school: &School, head: &str, user: i64) -> String {
     let path = format!("/api/auth/users/{user}/reset-password");
     let answer = school.call(Method::POST, &path, head, None).await;
     assert_eq!(answer.status, 201, "{}", answer.body);
-    let url = answer.text("reset_url");
+    let url = answer.member("reset_url");
     url.rsplit_once("/reset/").unwrap().1.to_owned()
 }
 
@@ -46,7 +47,7 @@ backends::on_every_database! {
         assert_eq!(school.login("omar", NEW).await.status, 401);
         let answer = school.call(Method::POST, "/api/auth/users/2/reset-password", &head, None).await;
         assert_eq!(answer.body["expires_at"], "2026-03-02T08:30:00Z");
-        let url = answer.text("reset_url");
+        let url = answer.member("reset_url");
         let token = url.strip_prefix("/reset/").unwrap();
         let used = choose(&school, token, NEW).await;
         assert_eq!((used.status, &used.body), (204, &json!(null)));
@@ -76,11 +77,11 @@ backends::on_every_database! {
         let ines = school.person("ines", &[]).await;
         let sessions = [school.signed_in("ines").await, school.signed_in("ines").await];
         let token = link(&school, &head, ines).await;
-        assert_eq!(school.validate(&sessions[0].text("access_token")).await.status, 200, "asking for a link ends nothing");
+        assert_eq!(school.validate(&sessions[0].member("access_token")).await.status, 200, "asking for a link ends nothing");
         assert_eq!(choose(&school, &token, NEW).await.status, 204);
         for session in &sessions {
-            assert_eq!(school.validate(&session.text("access_token")).await.status, 401);
-            assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": session.text("refresh_token")})).await.problem(), (401, "refresh_invalid"));
+            assert_eq!(school.validate(&session.member("access_token")).await.status, 401);
+            assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": session.member("refresh_token")})).await.problem(), (401, "refresh_invalid"));
         }
         assert_eq!(school.validate(&head).await.status, 200);
     }
@@ -195,7 +196,7 @@ backends::on_every_database! {
         let (reset, logins) = tokio::join!(choose(&school, &token, NEW), join_all((0..16).map(|_| school.login("ines", PASSWORD))));
         assert_eq!(reset.status, 204);
         for login in logins.iter().filter(|login| login.status == 200) {
-            assert_eq!(school.validate(&login.text("access_token")).await.status, 401);
+            assert_eq!(school.validate(&login.member("access_token")).await.status, 401);
         }
     }
 
@@ -205,7 +206,7 @@ backends::on_every_database! {
         let head = school.token("head").await;
         let ask = testing::request(Method::POST, "/api/auth/users/1/reset-password").bearer(&head)
             .header("host", "evil.example").header("x-forwarded-host", "evil.example");
-        assert!(school.send(ask).await.text("reset_url").starts_with("https://school.example/reset/"));
+        assert!(school.send(ask).await.member("reset_url").starts_with("https://school.example/reset/"));
     }
 
     async fn the_token_stands_nowhere_and_the_audit_says_who_made_and_used_the_link(db: TestDb) {
@@ -224,6 +225,6 @@ backends::on_every_database! {
         let text = format!("{rows:?} {links:?} {events:?} {secrets:?}");
         assert!(!text.contains(&token) && !text.contains(&token[22..]) && !text.contains(NEW));
         assert!(text.contains("session.revoked") && text.contains("password_changed"));
-        assert_eq!(school.validate(&session.text("access_token")).await.status, 401);
+        assert_eq!(school.validate(&session.member("access_token")).await.status, 401);
     }
 }

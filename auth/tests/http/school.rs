@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use auth::{Accounts, Config, Deps, Person, Registration};
-use axum::response::Response;
 use backends::{bus, db::Db, testing::TestDb};
 use chrono::TimeDelta;
 use contracts::{Identity, Role, Roles, Verifier};
-use http::{HeaderMap, Method};
+use http::Method;
 use kit::{
     MockClock, SharedClock,
     ids::RandomIds,
     metrics::Metrics,
     server::{Edge, Server, service_router},
     service::Worker,
-    testing::{self, TestRequest},
+    testing::{self, Answer, TestRequest},
     token::KeyRing,
 };
 use serde_json::{Value, json};
@@ -33,42 +32,6 @@ pub struct School {
     pub db: Db,
     pub metrics: Metrics,
     pub folder: tempfile::TempDir,
-}
-
-/// An answer, read.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Value,
-}
-
-impl Answer {
-    pub async fn of(response: Response) -> Self {
-        let headers = response.headers().clone();
-        let (status, body) = testing::json(response).await;
-        Self {
-            status,
-            headers,
-            body,
-        }
-    }
-
-    /// Status and `code`, as a test compares them.
-    pub fn problem(&self) -> (u16, &str) {
-        (self.status, self.body["code"].as_str().unwrap_or_default())
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-
-    pub fn text(&self, member: &str) -> String {
-        self.body[member]
-            .as_str()
-            .unwrap_or_else(|| panic!("no {member} in {}", self.body))
-            .to_owned()
-    }
 }
 
 impl School {
@@ -203,7 +166,7 @@ impl School {
 
     /// The same, its access token.
     pub async fn token(&self, username: &str) -> String {
-        self.signed_in(username).await.text("access_token")
+        self.signed_in(username).await.member("access_token")
     }
 
     pub fn advance(&self, seconds: i64) {

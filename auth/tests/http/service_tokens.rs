@@ -2,10 +2,11 @@
 
 use backends::testing::TestDb;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use kit::testing::Answer;
 use kit::{Clock as _, testing, token::TokenKind};
 use serde_json::json;
 
-use crate::school::{Answer, School};
+use crate::school::School;
 
 const FEED: &str = "feed-secret-feed-secret-feed-secret";
 
@@ -24,20 +25,20 @@ backends::on_every_database! {
         let school = School::with(&db, |config| config.service_credentials = vec![format!("feed:{FEED}").into()]).await;
         let answer = ask(&school, &format!("feed:{FEED}")).await;
         assert_eq!((answer.status, &answer.body["expires_in"], &answer.body["token_type"]), (200, &json!(300), &json!("bearer")));
-        let claims = school.keys.verify(&answer.text("access_token"), school.clock.now()).unwrap();
+        let claims = school.keys.verify(&answer.member("access_token"), school.clock.now()).unwrap();
         assert_eq!((claims.kind, claims.sub.as_str(), claims.exp - claims.iat), (TokenKind::Service, "feed", 300));
         for wrong in [format!("feed:{FEED}x"), format!("posts:{FEED}"), "feed".into(), String::new()] {
             let refused = ask(&school, &wrong).await;
             assert_eq!(refused.problem(), (401, "invalid_credentials"));
             assert!(refused.header("www-authenticate").unwrap().starts_with("Basic"));
         }
-        let bearer = school.call(http::Method::POST, "/internal/auth/service-token", &answer.text("access_token"), None).await;
+        let bearer = school.call(http::Method::POST, "/internal/auth/service-token", &answer.member("access_token"), None).await;
         assert_eq!(bearer.status, 401);
     }
 
     async fn a_service_token_is_no_person(db: TestDb) {
         let school = School::with(&db, |config| config.service_credentials = vec![format!("feed:{FEED}").into()]).await;
-        let token = ask(&school, &format!("feed:{FEED}")).await.text("access_token");
+        let token = ask(&school, &format!("feed:{FEED}")).await.member("access_token");
         for path in ["/api/auth/me", "/api/auth/sessions", "/api/auth/verify", "/api/auth/validate"] {
             assert_eq!(school.get(path, &token).await.problem(), (401, "wrong_token_kind"), "{path}");
         }

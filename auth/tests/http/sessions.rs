@@ -15,7 +15,7 @@ backends::on_every_database! {
         let phone = testing::post("/api/auth/login", &json!({"username": "ines", "password": PASSWORD}))
             .header("user-agent", "Mozilla/5.0 (Linux; Android 15) Chrome/140.0 Mobile Safari/537.36")
             .extension(contracts::access::ClientAddress(Some("192.0.2.7".parse().unwrap())));
-        let phone = school.send(phone).await.text("access_token");
+        let phone = school.send(phone).await.member("access_token");
         school.advance(60);
         let here = school.token("ines").await;
         school.advance(60);
@@ -61,10 +61,10 @@ backends::on_every_database! {
         for _ in 0..2 {
             assert_eq!(school.call(Method::DELETE, &path, &head, None).await.status, 204);
         }
-        for token in [&one.text("access_token"), &two] {
+        for token in [&one.member("access_token"), &two] {
             assert_eq!(school.validate(token).await.status, 401);
         }
-        assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": one.text("refresh_token")})).await.problem(), (401, "refresh_invalid"));
+        assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": one.member("refresh_token")})).await.problem(), (401, "refresh_invalid"));
         assert_eq!(school.get(&path, &head).await.body["items"], json!([]));
         school.signed_in("ines").await;
         let rows: Vec<(String, Option<i64>, String)> = db.query("SELECT action, actor, object FROM audit WHERE actor = 1").all().await.unwrap();
@@ -82,14 +82,14 @@ backends::on_every_database! {
         school.person("ines", &[]).await;
         let other = school.signed_in("ines").await;
         let session = school.signed_in("ines").await;
-        let token = session.text("access_token");
+        let token = session.member("access_token");
         for _ in 0..2 {
             let answer = school.call(Method::POST, "/api/auth/logout", &token, None).await;
             assert_eq!((answer.status, answer.body), (200, json!({"success": true, "message": "Logged out"})));
         }
         assert_eq!(school.validate(&token).await.status, 401);
-        assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": session.text("refresh_token")})).await.problem(), (401, "refresh_invalid"));
-        assert_eq!(school.validate(&other.text("access_token")).await.status, 200);
+        assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": session.member("refresh_token")})).await.problem(), (401, "refresh_invalid"));
+        assert_eq!(school.validate(&other.member("access_token")).await.status, 200);
         assert_eq!(school.post("/api/auth/logout", json!({})).await.body["detail"], "No authorization header");
     }
 
@@ -97,11 +97,11 @@ backends::on_every_database! {
         let school = School::open(&db).await;
         school.person("ines", &[]).await;
         let [a, b, c, d] = [school.signed_in("ines").await, school.signed_in("ines").await, school.signed_in("ines").await, school.signed_in("ines").await];
-        let body = json!({"refresh_token": b.text("refresh_token")});
-        assert_eq!(school.call(Method::POST, "/api/v1/users/logout/", &a.text("access_token"), Some(body)).await.status, 200);
-        let alive = async |answer: &crate::school::Answer| school.validate(&answer.text("access_token")).await.status == 200;
+        let body = json!({"refresh_token": b.member("refresh_token")});
+        assert_eq!(school.call(Method::POST, "/api/v1/users/logout/", &a.member("access_token"), Some(body)).await.status, 200);
+        let alive = async |answer: &testing::Answer| school.validate(&answer.member("access_token")).await.status == 200;
         assert_eq!([alive(&a).await, alive(&b).await, alive(&c).await, alive(&d).await], [false, false, true, true]);
-        assert_eq!(school.call(Method::POST, "/api/auth/logout", &c.text("access_token"), Some(json!({"everywhere": true}))).await.status, 200);
+        assert_eq!(school.call(Method::POST, "/api/auth/logout", &c.member("access_token"), Some(json!({"everywhere": true}))).await.status, 200);
         assert!(!alive(&d).await);
     }
 
@@ -115,8 +115,8 @@ backends::on_every_database! {
         assert_eq!(call(change(PASSWORD, "another good one", "another bad one")).await.body["fields"].as_object().unwrap().len(), 1);
         assert_eq!(call(change(PASSWORD, "password123", "password123")).await.problem(), (422, "validation"));
         assert_eq!(call(change(PASSWORD, "another good one", "another good one")).await.status, 204);
-        assert_eq!(school.validate(&other.text("access_token")).await.status, 401);
-        assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": other.text("refresh_token")})).await.status, 401);
+        assert_eq!(school.validate(&other.member("access_token")).await.status, 401);
+        assert_eq!(school.post("/api/auth/refresh", json!({"refresh_token": other.member("refresh_token")})).await.status, 401);
         assert_eq!(school.validate(&here).await.status, 200);
         assert_eq!(school.login("ines", PASSWORD).await.status, 401);
         assert_eq!(school.login("ines", "another good one").await.status, 200);

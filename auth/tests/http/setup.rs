@@ -32,7 +32,7 @@ backends::on_every_database! {
         assert_eq!(made.len(), 1);
         assert!(answers.iter().filter(|answer| answer.status != 201).all(|answer| matches!(answer.problem(), (409, "already_set_up") | (403, "setup_token_invalid"))));
         assert_eq!(made[0].body["user"]["role"], "admin");
-        assert_eq!(school.validate(&made[0].text("access_token")).await.header("x-user-roles"), Some("admin,member"));
+        assert_eq!(school.validate(&made[0].member("access_token")).await.header("x-user-roles"), Some("admin,member"));
         assert_eq!(school.send(testing::get("/api/auth/setup")).await.body, json!({"needed": false}));
         assert!(!school.folder.path().join("setup-token").exists());
         assert_eq!(school.post("/api/auth/setup", body(&good, "late")).await.problem(), (409, "already_set_up"));

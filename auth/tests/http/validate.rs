@@ -3,13 +3,14 @@
 use backends::testing::TestDb;
 use contracts::{Decision, Presented, Role};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
+use kit::testing::Answer;
 use kit::{
     Clock as _, testing,
     token::{Claims, KeyRing, TokenKind},
 };
 use serde_json::json;
 
-use crate::school::{Answer, School};
+use crate::school::School;
 
 const FIVE: [&str; 5] = [
     "x-user-id",

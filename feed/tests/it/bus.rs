@@ -1,9 +1,10 @@
 //! What only the bus has, and what it was told while no feed ran.
 
 use crate::support::owner::{id, post};
-use crate::support::{Setup, TestFeed, person};
+use crate::support::{Setup, TestFeed};
 use backends::bus::Start;
 use backends::dead_letters::{DeadLetters, Which};
+use contracts::testing::person;
 use feed::Phase;
 
 fn created(number: u32, minute: u32) -> String {

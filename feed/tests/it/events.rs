@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::owner::{id, post, start};
-use crate::support::{Opened, Setup, TestFeed, person};
+use crate::support::{Opened, Setup, TestFeed};
 use async_trait::async_trait;
 use backends::bus::Start;
 use chrono::{DateTime, Utc};
 use contracts::events::PostState;
+use contracts::testing::person;
 use contracts::{Audience, PostId, UserId};
 use feed::store::{Batch, Store, StoreError};
 use feed::{

@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use crate::support::owner::{post, start};
-use crate::support::{Setup, TestFeed, person};
+use crate::support::{Setup, TestFeed};
 use chrono::TimeDelta;
 use contracts::Role;
+use contracts::testing::person;
 
 #[tokio::test]
 async fn a_cold_feed_answers_the_same_items_from_the_posts_and_says_so() {

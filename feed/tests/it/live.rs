@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::support::owner::{id, post};
-use crate::support::{Live, Seen, Setup, TestFeed, person};
+use crate::support::{Live, Seen, Setup, TestFeed};
 use chrono::TimeDelta;
+use contracts::testing::person;
 use contracts::{Role, Roles, UserId, Verified};
 use serde_json::json;
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::support::owner::{id, post};
-use crate::support::{Live, Seen, Setup, TestFeed, person};
+use crate::support::{Live, Seen, Setup, TestFeed};
 use contracts::events::PostState;
+use contracts::testing::person;
 use contracts::{Audience, PostId, Role, Verified};
 use futures_util::{FutureExt, StreamExt};
 use proptest::prelude::*;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::support::owner::{id, post};
-use crate::support::{Live, Setup, TestFeed, person, titles};
+use crate::support::{Live, Setup, TestFeed, titles};
+use contracts::testing::person;
 use contracts::{Role, Verified};
 use feed::{Phase, Report};
 use http::Method;

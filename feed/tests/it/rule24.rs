@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::support::owner::{id, post, start};
-use crate::support::{Setup, TestFeed, person};
+use crate::support::{Setup, TestFeed};
 use backends::bus::Record;
 use chrono::TimeDelta;
 use contracts::events::{DeleteReason, PostDeleted, PostEvent, PostState};
+use contracts::testing::person;
 use contracts::{Role, UserId, Verified};
 use feed::Phase;
 use serde_json::Value;

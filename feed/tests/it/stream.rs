@@ -1,10 +1,11 @@
 //! What is on a page.
 
 use crate::support::owner::{id, post, start};
-use crate::support::{Setup, TestFeed, person, titles};
+use crate::support::{Setup, TestFeed, titles};
 use contracts::events::{
     ProfileDeleted, ProfileEvent, ProfileState, User, UserEvent, UserEventKind, UserState,
 };
+use contracts::testing::person;
 use contracts::{Role, Roles, UserId};
 use serde_json::json;
 

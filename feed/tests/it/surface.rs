@@ -1,9 +1,10 @@
 //! What the routes take, refuse and tell about themselves.
 
 use crate::support::owner::post;
-use crate::support::{Setup, TestFeed, person, titles};
+use crate::support::{Setup, TestFeed, titles};
 use chrono::TimeDelta;
 use contracts::Role;
+use contracts::testing::person;
 use serde_json::json;
 
 #[tokio::test]

@@ -6,11 +6,12 @@ use std::time::Duration;
 use backends::redis::{Redis, cmd};
 use backends::testing::{self, Cable, TestRedis};
 use contracts::Role;
+use contracts::testing::person;
 use feed::store::RedisStore;
 
 use crate::instance;
 use crate::support::owner::{id, post};
-use crate::support::{Setup, TestFeed, limits, person};
+use crate::support::{Setup, TestFeed, limits};
 
 /// What is promised: all is well again so soon.
 const SOON: Duration = Duration::from_secs(15);

@@ -6,11 +6,12 @@ use backends::redis::{Redis, cmd};
 use backends::testing::{self, TestRedis};
 use chrono::TimeDelta;
 use contracts::Role;
+use contracts::testing::person;
 use feed::store::{Store, StoreError};
 use feed::{Answer, Change, Filter, Query, Scope, Source, Start, StreamPage};
 
 use crate::support::owner::{id, post, start};
-use crate::support::{Opened, Setup, TestFeed, limits, person};
+use crate::support::{Opened, Setup, TestFeed, limits};
 use crate::{gone, instance};
 
 /// Two feeds of one school on one Redis, both running.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::TlsDoor;
-use kit::consul::{Catalog, Following, Instance, Pair};
+use kit::consul::{self, Catalog, Instance, Pair};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -20,8 +20,6 @@ use tokio_util::sync::CancellationToken;
 use super::model::{Host, Kind, Socket, id_of};
 use super::render::AUTH;
 
-/// Time between two answers of the catalog, so that an instance that comes and goes quickly keeps nobody busy.
-const PACE: Duration = Duration::from_millis(50);
 /// How soon one that takes no connection is tried again.
 const AGAIN: Duration = Duration::from_millis(250);
 /// The longest that a connection may take to stand.
@@ -85,25 +83,15 @@ fn of(instance: &Instance, host: &Host) -> Option<Socket> {
     Socket::new(&instance.address, door.port).ok()
 }
 
-/// Tells the instances as the catalog knows them. While it is away, or has just lost its data, they are those of before.
+/// Tells the instances as the catalog knows them. While it is away they are those of before.
 async fn follow(catalog: Arc<dyn Catalog>, tell: watch::Sender<Vec<Instance>>) {
-    let mut following = Following::default();
-    loop {
-        let pause = match catalog.passing(AUTH, following.after()).await {
-            Ok(found) => {
-                let lost = following.answered(found.index);
-                if !(lost && found.instances.is_empty()) {
-                    tell.send_replace(found.instances);
-                }
-                PACE
-            }
-            Err(error) => {
-                tracing::debug!(target: "traefik", error = %error, "auth's instances stay as they were");
-                following.failed()
-            }
-        };
-        sleep(pause).await;
-    }
+    let told = consul::follow(&*catalog, AUTH, |answer| match answer {
+        Ok(known) => drop(tell.send_replace(known.to_vec())),
+        Err(error) => {
+            tracing::debug!(target: "traefik", error = %error, "auth's instances stay as they were");
+        }
+    });
+    told.await;
 }
 
 /// Holds a connection to a door and tells whether it stands.

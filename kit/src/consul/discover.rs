@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::standing::Standing;
-use super::{Catalog, Following, Instance};
+use super::{Catalog, ConsulError, Following, Instance};
 use crate::peer::Pool;
 
 /// Time between two answers, so that a service that comes and goes quickly keeps nobody busy.
@@ -16,41 +16,49 @@ const PACE: Duration = Duration::from_millis(50);
 /// How long instances are remembered that a Consul without its data does not know. Living ones are known again long before.
 const REMEMBER: Duration = Duration::from_secs(60);
 
+/// Tells the passing instances of a service, as soon as they are known and whenever they may have changed, and why they are not
+/// known at the moment: until then they are those of before. Those that a Consul which lost its data does not know yet are among
+/// them for a minute. Goes on until it is dropped.
+pub async fn follow(
+    catalog: &dyn Catalog,
+    service: &str,
+    mut tell: impl FnMut(Result<&[Instance], ConsulError>) + Send,
+) {
+    let mut following = Following::default();
+    let mut known = Known::default();
+    loop {
+        let pause = match catalog.passing(service, following.after()).await {
+            Ok(found) => {
+                let lost = following.answered(found.index);
+                tell(Ok(known.update(found.instances, lost, Instant::now())));
+                PACE
+            }
+            Err(error) => {
+                tell(Err(error));
+                following.failed()
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
 /// Keeps a pool as Consul sees it. While Consul is away the pool stays as it is.
-pub(super) async fn follow(
+pub(super) async fn keep(
     catalog: Arc<dyn Catalog>,
     standing: Standing,
     pool: Pool,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let who = format!("discovery of {}", pool.name());
-    let mut following = Following::default();
-    let mut known = Known::default();
-    loop {
-        let asked = catalog.passing(pool.name(), following.after());
-        let Some(answer) = stop.run_until_cancelled(asked).await else {
-            return Ok(());
-        };
-        let pause = match answer {
-            Ok(found) => {
-                standing.well(&who);
-                let lost = following.answered(found.index);
-                pool.replace(targets(known.update(found.instances, lost, Instant::now())));
-                PACE
-            }
-            Err(error) => {
-                standing.trouble(&who, error);
-                following.failed()
-            }
-        };
-        if stop
-            .run_until_cancelled(tokio::time::sleep(pause))
-            .await
-            .is_none()
-        {
-            return Ok(());
+    let kept = follow(&*catalog, pool.name(), |answer| match answer {
+        Ok(known) => {
+            standing.well(&who);
+            pool.replace(targets(known));
         }
-    }
+        Err(error) => standing.trouble(&who, error),
+    });
+    stop.run_until_cancelled(kept).await;
+    Ok(())
 }
 
 fn targets(instances: &[Instance]) -> impl Iterator<Item = (String, Url)> {

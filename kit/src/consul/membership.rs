@@ -65,7 +65,7 @@ impl Membership {
         let following = pool.clone();
         found.workers.push(Worker::new(
             format!("consul discovery of {service}"),
-            move |stop| discover::follow(catalog, standing, following, stop),
+            move |stop| discover::keep(catalog, standing, following, stop),
         ));
         pool
     }

@@ -20,6 +20,7 @@ mod standing;
 pub use catalog::{Catalog, HealthCheck, Instance, Instances, Registration};
 pub use client::Consul;
 pub use config::{Config, SECTION};
+pub use discover::follow;
 pub use error::ConsulError;
 pub use following::Following;
 pub use index::Index;

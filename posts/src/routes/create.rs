@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use contracts::access::Member;
+use kit::FieldErrors;
 use kit::conditional::IdempotencyKey;
 use kit::extract::Json;
 use kit::problem::Problem;
@@ -9,7 +10,6 @@ use kit::problem::Problem;
 use super::App;
 use super::bodies::CreatePost;
 use super::headers::{Tagged, tagged};
-use crate::error::FieldErrors;
 use crate::store::{NewPost, Once};
 use crate::validate;
 

@@ -8,6 +8,7 @@ use contracts::clients::PageFilters;
 use contracts::{Audience, UserId};
 use http::header::LINK;
 use http::{HeaderMap, HeaderValue, Uri};
+use kit::FieldErrors;
 use kit::extract::{Json, Query};
 use kit::page::{Cursor, Page};
 use kit::problem::Problem;
@@ -17,7 +18,7 @@ use utoipa::IntoParams;
 
 use super::App;
 use super::bodies::PostBody;
-use crate::error::{Error, FieldErrors};
+use crate::error::Error;
 use crate::store::{PageQuery, Posts, Start};
 use crate::validate;
 

@@ -1,10 +1,11 @@
 //! `DELETE /api/posts/{id}`.
 
+use contracts::testing::{admin, member, student, teacher};
 use http::Method;
 use serde_json::json;
 
 use crate::places::{Audited, sequential};
-use crate::world::{CIVILDIY, World, admin, member, student, teacher};
+use crate::world::{CIVILDIY, World};
 
 #[tokio::test]
 async fn a_deleted_post_is_gone_for_everyone_at_once_and_leaves_its_tombstone() {

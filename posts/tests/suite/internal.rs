@@ -2,11 +2,13 @@
 
 use contracts::UserId;
 use contracts::clients::{ExportOrder, ExportRow, PageFilters, PageQuery};
+use contracts::testing::{admin, member, student, teacher};
 use futures_util::TryStreamExt;
 use http::Method;
+use kit::testing::Answer;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, World, admin, member, student, teacher};
+use crate::world::World;
 
 async fn ask(world: &World, method: Method, path: &str, body: Option<Value>) -> Answer {
     let bearer = format!("Bearer {}", world.service_token("feed"));
@@ -76,7 +78,7 @@ async fn the_export_has_every_post_whole_and_every_tombstone() {
     .await;
     assert_eq!(
         (newest.status, newest.header("content-type")),
-        (200, "application/x-ndjson")
+        (200, Some("application/x-ndjson"))
     );
     assert_eq!(names(&newest.text), ["c", "a2", "gone at 2"]);
     let by_id = ask(&world, Method::GET, "/internal/posts/export?order=id", None).await;

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use backends::testing::TestDb;
+#[cfg(feature = "mongodb-tests")]
+use contracts::testing::event;
+use contracts::testing::outbox;
 use kit::clock::MockClock;
 use kit::ids::SeededIds;
 use posts::store::{SqlStore, Storage, Store};
@@ -72,28 +75,14 @@ impl Place {
 
     /// Events that wait for delivery as (type, data), oldest first.
     pub async fn outbox(&self) -> Vec<(String, Value)> {
-        let payloads: Vec<Vec<u8>> = match self {
-            Self::Sql(db) => {
-                let rows: Vec<(Vec<u8>,)> = db
-                    .query("SELECT payload FROM outbox ORDER BY seq")
-                    .all()
-                    .await
-                    .unwrap();
-                rows.into_iter().map(|(payload,)| payload).collect()
-            }
+        match self {
+            Self::Sql(db) => outbox(db).await,
             #[cfg(feature = "mongodb-tests")]
-            Self::Mongo(mongo) => mongo.outbox().await,
-        };
-        payloads
-            .into_iter()
-            .map(|payload| {
-                let mut value: Value = serde_json::from_slice(&payload).unwrap();
-                (
-                    value["event_type"].as_str().unwrap().to_owned(),
-                    value["data"].take(),
-                )
-            })
-            .collect()
+            Self::Mongo(mongo) => {
+                let payloads = mongo.outbox().await;
+                payloads.iter().map(|payload| event(payload)).collect()
+            }
+        }
     }
 
     /// Title and content of every post there was, whatever became of it.

@@ -2,6 +2,7 @@
 
 use backends::bus::Start;
 use contracts::events::PostEvent;
+use contracts::testing::{admin, teacher};
 use contracts::topics::POSTS_EVENTS;
 use kit::service::Worker;
 use serde_json::json;
@@ -9,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::places::sequential;
-use crate::world::{World, admin, teacher};
+use crate::world::World;
 
 #[tokio::test]
 async fn the_routes_table_says_who_may_call_what() {
@@ -54,6 +55,7 @@ async fn what_happened_to_a_post_is_on_the_bus_in_its_order() {
         start(std::mem::take(&mut idle));
     }
     let mut events = world
+        .bus
         .bus
         .subscribe("test", &[POSTS_EVENTS.name], Start::Committed)
         .await
@@ -121,7 +123,7 @@ async fn a_store_that_is_gone_is_503_and_never_an_empty_list() {
     ] {
         assert_eq!(
             (answer.problem(), answer.header("retry-after")),
-            ((503, "store_unavailable"), "2")
+            ((503, "store_unavailable"), Some("2"))
         );
     }
 }

@@ -2,21 +2,17 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Router;
-use backends::bus::Bus;
-use contracts::{
-    Audience, Duty, Posts, Role, Roles, RolesOnly, Roster, UserId, Verified, Verifier,
-};
-use http::{HeaderMap, Method};
+use backends::testing::{TestBus, sqlite_bus};
+use contracts::testing::{Person, TestRoster};
+use contracts::{Posts, Verifier};
+use http::Method;
 use kit::clock::MockClock;
 use kit::ids::SeededIds;
-use kit::problem::Problem;
 use kit::routes::RouteInfo;
 use kit::service::Worker;
-use kit::testing::request;
+use kit::testing::{Answer, request};
 use kit::token::{Claims, KeyRing, TokenKind};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::places::{Place, place};
@@ -29,11 +25,10 @@ pub struct World {
     pub roster: TestRoster,
     pub client: Arc<dyn Posts>,
     pub keys: KeyRing,
-    pub bus: Arc<dyn Bus>,
+    pub bus: TestBus,
     /// What the service does by itself; runs only where a test starts it.
     pub workers: Vec<Worker>,
     pub table: Vec<RouteInfo>,
-    _bus_dir: tempfile::TempDir,
 }
 
 /// Settings as the service documents them, with some changed.
@@ -68,14 +63,8 @@ impl World {
 
     /// Over a store there is.
     pub async fn on(place: Place, changes: &[(&str, &str)]) -> Self {
-        let bus_dir = tempfile::tempdir().unwrap();
-        let clock = MockClock::default();
-        let bus = backends::bus::open(
-            &format!("sqlite:{}", bus_dir.path().join("bus.db").display()),
-            clock.shared(),
-        )
-        .await
-        .unwrap();
+        let bus = sqlite_bus().await;
+        let clock = bus.clock.clone();
         let keys =
             KeyRing::hs256(&"7b1f9c04e6a25d83f0c1b7a96e4d2385".into(), "schoolyard").unwrap();
         let roster = TestRoster::default();
@@ -83,7 +72,7 @@ impl World {
             config(changes),
             posts::Deps {
                 store: place.storage().await,
-                bus: bus.clone(),
+                bus: bus.bus.clone(),
                 roster: Arc::new(roster.clone()),
                 verifier: Verifier::new(keys.clone(), clock.shared()),
                 clock: clock.shared(),
@@ -103,7 +92,6 @@ impl World {
             roster,
             client: built.client,
             keys,
-            _bus_dir: bus_dir,
         }
     }
 
@@ -121,7 +109,7 @@ impl World {
             sent = sent.header(name, value);
         }
         if let Some(who) = who {
-            sent = sent.extension(who.0.clone());
+            sent = sent.extension(who.clone());
         }
         if let Some(body) = body {
             sent = sent.json(body);
@@ -207,178 +195,4 @@ impl World {
 
 fn claims() -> Claims {
     serde_json::from_value(json!({"iss": "schoolyard", "aud": "schoolyard", "sub": "", "roles": [], "iat": 0, "exp": 0})).unwrap()
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
-    pub body: Value,
-}
-
-impl Answer {
-    pub async fn of(response: axum::response::Response) -> Self {
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = kit::testing::text(response).await;
-        Self {
-            status,
-            headers,
-            body: serde_json::from_str(&text).unwrap_or(Value::Null),
-            text,
-        }
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// Status and code of a problem.
-    pub fn problem(&self) -> (u16, &str) {
-        (
-            self.status,
-            self.body["code"].as_str().unwrap_or("not a problem"),
-        )
-    }
-
-    /// The names of the fields a problem speaks of.
-    pub fn fields(&self) -> Vec<&str> {
-        self.body["fields"]
-            .as_object()
-            .map(|fields| fields.keys().map(String::as_str).collect())
-            .unwrap_or_default()
-    }
-}
-
-/// Somebody the gateway has recognised.
-#[derive(Clone)]
-pub struct Person(pub Arc<Verified>);
-
-pub fn person(id: i64, roles: &[Role]) -> Person {
-    Person(Arc::new(Verified {
-        user: UserId(id),
-        email: None,
-        username: format!("user{id}"),
-        roles: roles.iter().copied().collect::<Roles>(),
-        session: uuid::Uuid::from_u128(1),
-        expires_at: chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(40_000),
-    }))
-}
-
-pub fn admin() -> Person {
-    person(1, &[Role::Admin])
-}
-
-pub fn teacher() -> Person {
-    person(2, &[Role::Teacher])
-}
-
-pub fn staff() -> Person {
-    person(3, &[Role::Staff])
-}
-
-pub fn student() -> Person {
-    person(4, &[Role::Student])
-}
-
-pub fn guardian() -> Person {
-    person(5, &[Role::Guardian])
-}
-
-pub fn member() -> Person {
-    person(6, &[])
-}
-
-/// Roles, and what a test adds to them.
-#[derive(Clone, Default)]
-pub struct TestRoster(Arc<Mutex<Relations>>);
-
-#[derive(Default)]
-struct Relations {
-    duties: Vec<(UserId, Duty)>,
-    reads: Vec<(UserId, Audience)>,
-    writes: Vec<(UserId, Audience)>,
-    down: bool,
-}
-
-impl TestRoster {
-    pub fn duty(&self, who: &Person, duty: Duty) {
-        self.0.lock().duties.push((who.0.user, duty));
-    }
-
-    pub fn reads(&self, who: &Person, audience: &str) {
-        self.0
-            .lock()
-            .reads
-            .push((who.0.user, audience.parse().unwrap()));
-    }
-
-    pub fn leaves(&self, who: &Person, audience: &str) {
-        let gone = (who.0.user, audience.parse().unwrap());
-        self.0.lock().reads.retain(|read| *read != gone);
-    }
-
-    pub fn writes(&self, who: &Person, audience: &str) {
-        self.0
-            .lock()
-            .writes
-            .push((who.0.user, audience.parse().unwrap()));
-    }
-
-    pub fn goes_down(&self) {
-        self.0.lock().down = true;
-    }
-
-    fn up(&self) -> Result<(), Problem> {
-        let down = self.0.lock().down;
-        if down {
-            Err(Problem::unavailable(
-                "roster_unavailable",
-                "The roster cannot be asked",
-            ))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-#[async_trait]
-impl Roster for TestRoster {
-    async fn readable(&self, who: &Verified) -> Result<Vec<Audience>, Problem> {
-        self.up()?;
-        let mut audiences = RolesOnly.readable(who).await?;
-        audiences.extend(
-            self.0
-                .lock()
-                .reads
-                .iter()
-                .filter(|(user, _)| *user == who.user)
-                .map(|(_, audience)| *audience),
-        );
-        Ok(audiences)
-    }
-
-    async fn duties(&self, who: &Verified) -> Result<Vec<Duty>, Problem> {
-        self.up()?;
-        Ok(self
-            .0
-            .lock()
-            .duties
-            .iter()
-            .filter(|(user, _)| *user == who.user)
-            .map(|(_, duty)| *duty)
-            .collect())
-    }
-
-    async fn writes_by_relation(
-        &self,
-        who: &Verified,
-        audience: &Audience,
-    ) -> Result<bool, Problem> {
-        self.up()?;
-        Ok(self.0.lock().writes.contains(&(who.user, *audience)))
-    }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::UserId;
+use kit::FieldErrors;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::error::{Error, FieldErrors};
+use crate::error::Error;
 use crate::merge::{Change, Given};
 use crate::model;
 use crate::store;

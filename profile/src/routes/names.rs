@@ -3,12 +3,13 @@
 use axum::extract::State;
 use contracts::access::Member;
 use contracts::{Audience, Duty, Role, UserId, Verified};
+use kit::FieldErrors;
 use kit::extract::{Json, Path};
 use kit::problem::Problem;
 
 use super::App;
 use super::bodies::{Name, Names};
-use crate::error::{Error, FieldErrors};
+use crate::error::Error;
 use crate::store::Reach;
 
 /// Most people asked for at once.
@@ -36,10 +37,7 @@ pub async fn several(app: &App, who: &Verified, ids: &str) -> Result<Names, Erro
             FieldErrors::one("ids", "must be numbers of accounts, separated by commas")
         })?;
         if users.len() == IDS_MAX {
-            return Err(FieldErrors::one(
-                "ids",
-                format!("must be at most {IDS_MAX}"),
-            ));
+            return Err(FieldErrors::one("ids", format!("must be at most {IDS_MAX}")).into());
         }
         users.push(user);
     }

@@ -1,8 +1,7 @@
 //! The birthday (rule 5).
 
 use chrono::NaiveDate;
-
-use crate::error::FieldErrors;
+use kit::FieldErrors;
 
 /// The earliest birthday that is believed.
 const EARLIEST: NaiveDate = match NaiveDate::from_ymd_opt(1900, 1, 1) {

@@ -2,8 +2,7 @@
 
 use chrono_tz::Tz;
 use icu_locale_core::Locale;
-
-use crate::error::FieldErrors;
+use kit::FieldErrors;
 
 /// Longest tag that is looked at.
 const TAG_MAX: usize = 35;

@@ -1,8 +1,9 @@
 //! What clients keep for a person.
 
+use kit::FieldErrors;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, FieldErrors};
+use crate::error::Error;
 
 /// Most bytes of the object, written without blanks.
 pub const BYTES_MAX: usize = 16 * 1024;

@@ -1,8 +1,7 @@
 //! Texts (rule 4): plain text, in one normal form.
 
+use kit::FieldErrors;
 use unicode_normalization::UnicodeNormalization as _;
-
-use crate::error::FieldErrors;
 
 /// Whether a text may have more than one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! What a profile cannot consist of (spec/profile.md rules 4 to 6, section 6): a problem that names the field, and nothing
 //! changed.
 
+use contracts::testing::member;
 use http::Method;
+use kit::testing::Answer;
 use kit::testing::request;
 use serde_json::{Value, json};
 
-use crate::world::{Answer, World, member};
+use crate::world::World;
 
 fn nested(depth: usize) -> Value {
     (1..depth).fold(json!({}), |inner, _| json!({ "x": inner }))
@@ -178,7 +180,7 @@ async fn a_body_that_is_none_is_refused() {
             let sent = request(method.clone(), "/api/profile")
                 .header("content-type", media)
                 .body(bytes.to_vec())
-                .extension(member().0);
+                .extension(member());
             let answer = Answer::of(sent.send(&world.router).await).await;
             let start = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]);
             assert_eq!(answer.problem(), (status, code), "{method} {start}");

@@ -1,11 +1,12 @@
 //! `PUT /api/profile`.
 
 use chrono::TimeDelta;
+use contracts::testing::{member, teacher};
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::json;
 
-use crate::world::{World, member, teacher};
+use crate::world::World;
 
 #[tokio::test]
 async fn what_is_absent_stays_what_is_null_is_cleared_and_the_rest_is_new() {
@@ -17,7 +18,10 @@ async fn what_is_absent_stays_what_is_null_is_cleared_and_the_rest_is_new() {
     let changed = world
         .put(&member(), &json!({"phone": null, "bio": "x"}))
         .await;
-    assert_eq!((changed.status, changed.header("etag")), (200, "\"v2\""));
+    assert_eq!(
+        (changed.status, changed.header("etag")),
+        (200, Some("\"v2\""))
+    );
     let body = &changed.body;
     assert_eq!(
         (&body["city"], &body["phone"], &body["bio"]),
@@ -53,7 +57,7 @@ async fn a_change_that_changes_nothing_makes_no_version_and_no_event() {
     ] {
         let answer = world.put(&member(), &body).await;
         assert_eq!((answer.status, &answer.body), (200, &created), "{body}");
-        assert_eq!(answer.header("etag"), "\"v1\"");
+        assert_eq!(answer.header("etag"), Some("\"v1\""));
     }
     assert_eq!(world.events().await.len(), 1);
 }
@@ -106,7 +110,7 @@ async fn a_stale_etag_changes_nothing_and_is_told_the_present_one() {
     for body in [json!({"city": "Rome"}), json!({})] {
         let stale = put("\"v1\"", body).await;
         assert_eq!(stale.problem(), (412, "stale"));
-        assert_eq!(stale.header("etag"), "\"v2\"");
+        assert_eq!(stale.header("etag"), Some("\"v2\""));
     }
     assert_eq!(put("*", json!({"city": "Rome"})).await.body["city"], "Rome");
 }

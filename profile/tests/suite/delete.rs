@@ -1,11 +1,12 @@
 //! `DELETE /api/profile`.
 
 use chrono::TimeDelta;
+use contracts::testing::{admin, student, teacher};
 use futures_util::future::join;
 use http::Method;
 use serde_json::json;
 
-use crate::world::{World, admin, student, teacher};
+use crate::world::World;
 
 #[tokio::test]
 async fn a_deleted_profile_is_gone_for_everyone_and_nothing_of_it_is_kept() {

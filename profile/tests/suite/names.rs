@@ -1,10 +1,11 @@
 //! `GET /api/profile/{user_id}` and `GET /api/profile?ids=`: what people are called.
 
+use contracts::testing::{admin, guardian, member, person, staff, student, teacher};
 use contracts::{Duty, Role};
 use profile::Account;
 use serde_json::json;
 
-use crate::world::{World, admin, guardian, member, person, staff, student, teacher};
+use crate::world::World;
 
 #[tokio::test]
 async fn the_school_is_told_what_somebody_is_called_and_nothing_else() {
@@ -18,7 +19,7 @@ async fn the_school_is_told_what_somebody_is_called_and_nothing_else() {
     let shown = json!({"user_id": 4, "display_name": "Mia", "photo_url": null});
     for who in [admin(), teacher(), student(), guardian()] {
         let one = world.get(&who, "/api/profile/4").await;
-        assert_eq!((one.status, &one.body), (200, &shown), "{:?}", who.0.roles);
+        assert_eq!((one.status, &one.body), (200, &shown), "{:?}", who.roles);
         let many = world.get(&who, "/api/profile?ids=4").await;
         assert_eq!(many.body, json!({"items": [shown]}));
     }
@@ -28,15 +29,15 @@ async fn the_school_is_told_what_somebody_is_called_and_nothing_else() {
 async fn who_does_not_belong_to_the_school_is_told_their_own_name_only() {
     let world = World::new().await;
     for who in [student(), staff(), member()] {
-        world.account(&who, &who.0.username, 1).await;
+        world.account(&who, &who.username, 1).await;
     }
     for who in [staff(), member()] {
         assert_eq!(world.name(&who, &student()).await, Err(404));
-        assert_eq!(world.name(&who, &who).await, Ok(who.0.username.clone()));
+        assert_eq!(world.name(&who, &who).await, Ok(who.username.clone()));
         let many = world.get(&who, "/api/profile?ids=3,4,6").await;
         let items = many.body["items"].as_array().unwrap();
         assert_eq!(items.len(), 1);
-        assert_eq!(items[0]["user_id"], who.0.user.0);
+        assert_eq!(items[0]["user_id"], who.user.0);
     }
     let office = person(10, &[Role::Staff]);
     world.roster.duty(&office, Duty::Office);
@@ -53,7 +54,7 @@ async fn who_does_not_belong_to_the_school_is_told_their_own_name_only() {
 async fn names_come_by_id_once_each_and_who_is_not_there_is_left_out() {
     let world = World::new().await;
     for who in [teacher(), student(), member()] {
-        world.account(&who, &who.0.username, 1).await;
+        world.account(&who, &who.username, 1).await;
     }
     let names = async |ids: &str| {
         let answer = world
@@ -132,7 +133,7 @@ async fn a_deactivated_account_is_hidden_from_others() {
         version: 2,
         gone: true,
     };
-    world.store.account(student().0.user, gone).await.unwrap();
+    world.store.account(student().user, gone).await.unwrap();
     assert_eq!(world.name(&teacher(), &student()).await, Err(404));
     let many = world.get(&teacher(), "/api/profile?ids=4").await;
     assert_eq!(many.body, json!({"items": []}));

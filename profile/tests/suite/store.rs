@@ -3,14 +3,13 @@
 use backends::testing::TestDb;
 use chrono::TimeDelta;
 use contracts::UserId;
+use contracts::testing::outbox;
 use futures_util::future::{join, join_all};
 use kit::clock::MockClock;
 use kit::ids::SeededIds;
 use profile::store::{Actor, Reach, Store};
 use profile::{Account, Error, Fields, Profile, Standing};
 use serde_json::json;
-
-use crate::world::outbox;
 
 pub async fn open(db: &TestDb) -> (Store, MockClock) {
     let clock = MockClock::default();

@@ -2,20 +2,17 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::Router;
-use backends::bus::Bus;
-use backends::testing::TestDb;
-use contracts::{Audience, Duty, Role, Roles, RolesOnly, Roster, UserId, Verified, Verifier};
-use http::{HeaderMap, Method};
+use backends::testing::{TestBus, TestDb, sqlite_bus};
+use contracts::Verifier;
+use contracts::testing::{Person, TestRoster, outbox};
+use http::Method;
 use kit::clock::MockClock;
 use kit::ids::SeededIds;
-use kit::problem::Problem;
 use kit::routes::RouteInfo;
 use kit::service::Worker;
-use kit::testing::request;
+use kit::testing::{Answer, request};
 use kit::token::KeyRing;
-use parking_lot::Mutex;
 use profile::Account;
 use profile::store::Store;
 use serde_json::Value;
@@ -29,24 +26,17 @@ pub struct World {
     pub clock: MockClock,
     pub roster: TestRoster,
     pub keys: KeyRing,
-    pub bus: Arc<dyn Bus>,
+    pub bus: TestBus,
     /// What the service does by itself; runs only where a test starts it.
     pub workers: Vec<Worker>,
     pub table: Vec<RouteInfo>,
-    _bus_dir: tempfile::TempDir,
 }
 
 impl World {
     pub async fn new() -> Self {
         let db = backends::testing::sqlite().await;
-        let bus_dir = tempfile::tempdir().unwrap();
-        let clock = MockClock::default();
-        let bus = backends::bus::open(
-            &format!("sqlite:{}", bus_dir.path().join("bus.db").display()),
-            clock.shared(),
-        )
-        .await
-        .unwrap();
+        let bus = sqlite_bus().await;
+        let clock = bus.clock.clone();
         let keys =
             KeyRing::hs256(&"7b1f9c04e6a25d83f0c1b7a96e4d2385".into(), "schoolyard").unwrap();
         let roster = TestRoster::default();
@@ -55,7 +45,7 @@ impl World {
             config.unwrap().section("profile").unwrap(),
             profile::Deps {
                 db: (*db).clone(),
-                bus: bus.clone(),
+                bus: bus.bus.clone(),
                 roster: Arc::new(roster.clone()),
                 verifier: Verifier::new(keys.clone(), clock.shared()),
                 clock: clock.shared(),
@@ -78,7 +68,6 @@ impl World {
             clock,
             roster,
             keys,
-            _bus_dir: bus_dir,
         }
     }
 
@@ -96,7 +85,7 @@ impl World {
             sent = sent.header(name, value);
         }
         if let Some(who) = who {
-            sent = sent.extension(who.0.clone());
+            sent = sent.extension(who.clone());
         }
         if let Some(body) = body {
             sent = sent.json(body);
@@ -141,14 +130,12 @@ impl World {
             version,
             gone: false,
         };
-        self.store.account(who.0.user, account).await.unwrap();
+        self.store.account(who.user, account).await.unwrap();
     }
 
     /// What one person is told another is called, or why not.
     pub async fn name(&self, who: &Person, whom: &Person) -> Result<String, u16> {
-        let answer = self
-            .get(who, &format!("/api/profile/{}", whom.0.user))
-            .await;
+        let answer = self.get(who, &format!("/api/profile/{}", whom.user)).await;
         match answer.body["display_name"].as_str() {
             Some(name) => Ok(name.to_owned()),
             None => Err(answer.status),
@@ -158,161 +145,5 @@ impl World {
     /// Events in the outbox as (type, data), oldest first.
     pub async fn events(&self) -> Vec<(String, Value)> {
         outbox(&self.db).await
-    }
-}
-
-/// Events in the outbox as (type, data), oldest first.
-pub async fn outbox(db: &backends::Db) -> Vec<(String, Value)> {
-    let rows: Vec<(Vec<u8>,)> = db
-        .query("SELECT payload FROM outbox ORDER BY seq")
-        .all()
-        .await
-        .unwrap();
-    rows.into_iter()
-        .map(|(payload,)| {
-            let mut value: Value = serde_json::from_slice(&payload).unwrap();
-            (
-                value["event_type"].as_str().unwrap().to_owned(),
-                value["data"].take(),
-            )
-        })
-        .collect()
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
-    pub body: Value,
-}
-
-impl Answer {
-    pub async fn of(response: axum::response::Response) -> Self {
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = kit::testing::text(response).await;
-        Self {
-            status,
-            headers,
-            body: serde_json::from_str(&text).unwrap_or(Value::Null),
-            text,
-        }
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// Status and code of a problem.
-    pub fn problem(&self) -> (u16, &str) {
-        (
-            self.status,
-            self.body["code"].as_str().unwrap_or("not a problem"),
-        )
-    }
-
-    /// The names of the fields a problem speaks of.
-    pub fn fields(&self) -> Vec<&str> {
-        self.body["fields"]
-            .as_object()
-            .map(|fields| fields.keys().map(String::as_str).collect())
-            .unwrap_or_default()
-    }
-}
-
-/// Somebody the gateway has recognised.
-#[derive(Clone)]
-pub struct Person(pub Arc<Verified>);
-
-pub fn person(id: i64, roles: &[Role]) -> Person {
-    Person(Arc::new(Verified {
-        user: UserId(id),
-        email: None,
-        username: format!("user{id}"),
-        roles: roles.iter().copied().collect::<Roles>(),
-        session: uuid::Uuid::from_u128(1),
-        expires_at: chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(40_000),
-    }))
-}
-
-pub fn admin() -> Person {
-    person(1, &[Role::Admin])
-}
-
-pub fn teacher() -> Person {
-    person(2, &[Role::Teacher])
-}
-
-pub fn staff() -> Person {
-    person(3, &[Role::Staff])
-}
-
-pub fn student() -> Person {
-    person(4, &[Role::Student])
-}
-
-pub fn guardian() -> Person {
-    person(5, &[Role::Guardian])
-}
-
-pub fn member() -> Person {
-    person(6, &[])
-}
-
-/// Roles, and what a test adds to them.
-#[derive(Clone, Default)]
-pub struct TestRoster(Arc<Mutex<Relations>>);
-
-#[derive(Default)]
-struct Relations {
-    duties: Vec<(UserId, Duty)>,
-    down: bool,
-}
-
-impl TestRoster {
-    pub fn duty(&self, who: &Person, duty: Duty) {
-        self.0.lock().duties.push((who.0.user, duty));
-    }
-
-    pub fn goes_down(&self) {
-        self.0.lock().down = true;
-    }
-
-    fn up(&self) -> Result<(), Problem> {
-        let down = self.0.lock().down;
-        if down {
-            Err(Problem::unavailable(
-                "roster_unavailable",
-                "The roster cannot be asked",
-            ))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-#[async_trait]
-impl Roster for TestRoster {
-    async fn readable(&self, who: &Verified) -> Result<Vec<Audience>, Problem> {
-        self.up()?;
-        RolesOnly.readable(who).await
-    }
-
-    async fn duties(&self, who: &Verified) -> Result<Vec<Duty>, Problem> {
-        self.up()?;
-        let relations = self.0.lock();
-        let own = relations
-            .duties
-            .iter()
-            .filter(|(user, _)| *user == who.user);
-        Ok(own.map(|(_, duty)| *duty).collect())
-    }
-
-    async fn writes_by_relation(&self, _: &Verified, _: &Audience) -> Result<bool, Problem> {
-        self.up()?;
-        Ok(false)
     }
 }

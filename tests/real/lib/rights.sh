@@ -11,7 +11,6 @@ databases=(auth profile posts)
 declare -A redis_prefixes=(
     [auth]='auth:'
     [feed]='f: m: h: p:'
-    [gateway]='rate:'
 )
 
 # Topics of contracts/src/topics.rs: each is written by one service. A consumer also writes what it cannot apply to <topic>.dlq.

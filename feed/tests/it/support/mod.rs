@@ -19,7 +19,7 @@ use contracts::events::{
     PostDeleted, PostEvent, PostState, ProfileEvent, RevokeReason, SessionRevoked, User, UserEvent,
     UserEventKind, UserState,
 };
-use contracts::{PostId, Role, Roles, RolesOnly, UserId, Verified, Verifier};
+use contracts::{PostId, RolesOnly, UserId, Verified, Verifier};
 use feed::store::{MemoryStore, Store};
 use feed::{Applied, Config, Deps, Inspector, Limits, Rebuilds};
 use kit::clock::MockClock;
@@ -394,16 +394,4 @@ pub fn titles(page: &Value) -> Vec<String> {
         .iter()
         .map(|item| item["title"].as_str().unwrap().to_owned())
         .collect()
-}
-
-/// Somebody with these roles.
-pub fn person(id: i64, roles: &[Role]) -> Arc<Verified> {
-    Arc::new(Verified {
-        user: UserId(id),
-        email: None,
-        username: format!("user{id}"),
-        roles: roles.iter().copied().collect::<Roles>(),
-        session: uuid::Uuid::nil(),
-        expires_at: start() + chrono::TimeDelta::days(1),
-    })
 }
