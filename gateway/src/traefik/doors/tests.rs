@@ -18,7 +18,8 @@ fn auth(id: &str, address: SocketAddr, names: &[&str]) -> Registration {
         id: id.to_owned(),
         service: AUTH.to_owned(),
         address: address.ip().to_string(),
-        port: 8080,
+        // a place of its own, else each would be known as the one that was there before
+        port: address.port(),
         tags: Vec::new(),
         meta: door.meta(),
         check: HealthCheck {
@@ -114,6 +115,27 @@ async fn an_instance_that_leaves_is_out_while_it_still_answers() {
     watch.until(&[at]).await;
     watch.consul.deregister("one").await.unwrap();
     watch.until(&[]).await;
+}
+
+#[tokio::test]
+async fn an_instance_that_a_consul_without_its_data_does_not_know_yet_stays() {
+    let mut watch = Watch::begin();
+    let ((one, at_one), (two, at_two)) = (listener().await, listener().await);
+    let (_lives, dies) = (takes(one), takes(two));
+    for (id, at) in [("one", at_one), ("two", at_two)] {
+        let registration = auth(id, at, &["localhost"]);
+        watch.consul.register(&registration).await.unwrap();
+    }
+    watch.until(&[at_one, at_two]).await;
+    watch.consul.wipe();
+    // the third is known only by what Consul says since
+    let (three, at_three) = listener().await;
+    let _lives = takes(three);
+    let registration = auth("three", at_three, &["localhost"]);
+    watch.consul.register(&registration).await.unwrap();
+    watch.until(&[at_one, at_two, at_three]).await;
+    drop(dies);
+    watch.until(&[at_one, at_three]).await;
 }
 
 #[tokio::test]
