@@ -130,3 +130,23 @@ impl Stack {
         lines(&self.log(service), text).await
     }
 }
+
+impl Drop for Stack {
+    /// Of a story that fails: what its services said last, beside their requests.
+    #[expect(
+        clippy::print_stderr,
+        reason = "what a test prints is shown where it failed"
+    )]
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for service in SERVICES {
+            let all = std::fs::read_to_string(self.log(service)).unwrap_or_default();
+            let request = r#""module":"request""#;
+            let said: Vec<&str> = all.lines().filter(|line| !line.contains(request)).collect();
+            let last = said.len().saturating_sub(10);
+            eprintln!("{service} said last:\n{}", said[last..].join("\n"));
+        }
+    }
+}
