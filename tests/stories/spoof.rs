@@ -1,17 +1,19 @@
 //! The spoof matrix: everything a client may try to be somebody else (spec/auth.md section 5.2 and more). None is accepted,
 //! neither through the gateway nor at a service's own port.
 
+mod direct;
 mod rows;
 mod tokens;
 
 use crate::support::{Person, Place, School, Topology, raw};
 
+use self::direct::direct;
 #[cfg(any(feature = "real-tests", feature = "deployed-tests"))]
 pub use self::rows::through_traefik;
 use self::rows::{
     Row,
     Seen::{Because, Refused, Teacher},
-    direct, through_the_gateway,
+    through_the_gateway,
 };
 use self::tokens::Tokens;
 

@@ -1,26 +1,14 @@
 //! What a test logs.
 
-use std::io::{self, Write};
-use std::sync::Arc;
+// where kit's own tests of the log look
+#[path = "../../src/telemetry/sink.rs"]
+mod sink;
 
 use kit::telemetry::JsonLines;
-use parking_lot::Mutex;
 use serde_json::Value;
+use sink::Sink;
 use tracing::Dispatch;
 use tracing::subscriber::{DefaultGuard, NoSubscriber, set_default};
-
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// The lines of this thread at info and above, as long as it is there.
 pub struct Heard {
@@ -47,7 +35,7 @@ impl Heard {
     }
 
     pub fn lines(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.sink.0.lock().clone()).unwrap();
+        let text = self.sink.text();
         let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
         lines.collect()
     }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Debian's packages, for the two scripts that install.
+# Debian's packages, for whatever script installs some.
 
 # apt_get PACKAGE ...: without their daemons; one that Debian starts would take the default port.
 apt_get() (
