@@ -7,8 +7,11 @@ grep -v '^#' /schoolyard/tokens.txt | while read -r name accessor secret rules; 
     how=create
     consul acl policy read -name "$name" >/dev/null 2>&1 </dev/null && how=update
     consul acl policy "$how" -name "$name" -rules "$rules" >/dev/null </dev/null
-    CONSUL_HTTP_TOKEN=$secret consul acl token read -self >/dev/null 2>&1 </dev/null && continue
-    # Its secret is another than last time.
-    consul acl token delete -accessor-id "$accessor" >/dev/null 2>&1 </dev/null || true
-    consul acl token create -accessor "$accessor" -secret "$secret" -description "$name" -policy-name "$name" >/dev/null </dev/null
+    if ! CONSUL_HTTP_TOKEN=$secret consul acl token read -self >/dev/null 2>&1 </dev/null; then
+        # Its secret is another than last time.
+        consul acl token delete -accessor-id "$accessor" >/dev/null 2>&1 </dev/null || true
+        consul acl token create -accessor "$accessor" -secret "$secret" -description "$name" -policy-name "$name" >/dev/null </dev/null
+    fi
+    # Only now: an agent whose own token is not known says for half a minute nobody's health.
+    [ "$name" != agent ] || consul acl set-agent-token agent "$secret" >/dev/null </dev/null
 done

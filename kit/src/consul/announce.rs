@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::following::spread;
+use super::chance::spread;
 use super::own::Own;
 use super::standing::Standing;
 use super::{Catalog, ConsulError, Registration};
@@ -15,6 +15,8 @@ use crate::service::Check;
 const NOT_READY: Duration = Duration::from_millis(250);
 /// How often an agent that is away, or refuses, is tried: it is to hear of its instances before anybody hears from it that they are dead.
 const AWAY: Duration = Duration::from_millis(300);
+/// Between two questions whether Consul still knows an instance; no agent is started anew in so short a time.
+const BREATH: Duration = Duration::from_millis(50);
 /// What a check may take.
 const LONGEST_CHECK: Duration = Duration::from_secs(1);
 
@@ -26,7 +28,7 @@ pub(super) struct Announcement {
     pub(super) own: Own,
     /// What the service cannot work without.
     pub(super) essential: Vec<Check>,
-    /// How often it looks whether Consul still knows it.
+    /// How often it looks whether what it told is still what it is.
     pub(super) look: Duration,
 }
 
@@ -39,10 +41,23 @@ impl Announcement {
         let mut told = None;
         loop {
             // not cut off in the middle: what is on its way could arrive after the deregistration
-            let pause = match self.ensure(&mut told).await {
-                Ok(()) => {
+            let stays = match self.ensure(&mut told).await {
+                Ok(id) => {
                     self.standing.well(&who);
-                    spread(self.look)
+                    let question = self.catalog.stays(&id, spread(self.look));
+                    match stop.run_until_cancelled(question).await {
+                        Some(stays) => stays,
+                        None => break,
+                    }
+                }
+                Err(error) => Err(error),
+            };
+            let pause = match stays {
+                Ok(true) => BREATH,
+                Ok(false) => {
+                    tracing::warn!(target: "consul", service = self.service, "consul has lost this instance");
+                    told = None;
+                    BREATH
                 }
                 Err(error) => {
                     // An agent that was started anew takes everybody for dead until its own first check, and would let nobody be
@@ -81,18 +96,16 @@ impl Announcement {
         }
     }
 
-    async fn ensure(&self, told: &mut Option<Registration>) -> Result<(), ConsulError> {
+    /// Tells Consul of the instance as it is now, unless it was told of it so. Its id.
+    async fn ensure(&self, told: &mut Option<Registration>) -> Result<String, ConsulError> {
         let now = self.own.registration(self.service).await?;
-        if told.as_ref() == Some(&now) {
-            if self.catalog.registered(&now.id).await? {
-                return Ok(());
-            }
-            tracing::warn!(target: "consul", id = now.id, "consul has lost this instance");
+        let id = now.id.clone();
+        if told.as_ref() != Some(&now) {
+            self.catalog.register(&now).await?;
+            tracing::info!(target: "consul", id, address = now.address, port = now.port, "registered in consul");
+            *told = Some(now);
         }
-        self.catalog.register(&now).await?;
-        tracing::info!(target: "consul", id = now.id, address = now.address, port = now.port, "registered in consul");
-        *told = Some(now);
-        Ok(())
+        Ok(id)
     }
 
     /// Also when it seems that it was not registered: the answer may have been lost.

@@ -29,6 +29,13 @@ pub trait Catalog: Send + Sync + Debug {
     /// [`ConsulError`].
     async fn registered(&self, id: &str) -> Result<bool, ConsulError>;
 
+    /// The same, asked for as long as `wait`: it answers as soon as the agent knows the instance no more. That the agent ends
+    /// meanwhile is an error, so that none is started anew without being noticed.
+    ///
+    /// # Errors
+    /// [`ConsulError`].
+    async fn stays(&self, id: &str, wait: Duration) -> Result<bool, ConsulError>;
+
     /// The instances of a service whose checks pass, by id. With `after` it waits some seconds for a change behind it; an
     /// answer is no proof that there was one. [`Following`](super::Following) says what to ask after.
     ///

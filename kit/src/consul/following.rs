@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Index;
+use super::chance::spread;
 
 /// The wait after the first failure; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -66,17 +67,6 @@ impl Pauses {
         self.failures = self.failures.saturating_add(1);
         spread(pause.min(LONGEST_PAUSE))
     }
-}
-
-/// Somewhat less than `pause`, by chance, so that those who failed together do not come back together.
-pub(super) fn spread(pause: Duration) -> Duration {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "when to ask again is nothing that a test could want to repeat"
-    )]
-    let chance = getrandom::u32().unwrap_or(u32::MAX);
-    let share = 0.8 + 0.2 * f64::from(chance) / f64::from(u32::MAX);
-    pause.mul_f64(share)
 }
 
 #[cfg(test)]

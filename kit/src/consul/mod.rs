@@ -5,6 +5,7 @@
 
 mod announce;
 mod catalog;
+mod chance;
 mod client;
 mod config;
 mod discover;

@@ -62,6 +62,9 @@ impl Catalog for Silent {
     async fn registered(&self, id: &str) -> Result<bool, ConsulError> {
         self.0.registered(id).await
     }
+    async fn stays(&self, id: &str, wait: Duration) -> Result<bool, ConsulError> {
+        self.0.stays(id, wait).await
+    }
     async fn passing(&self, service: &str, after: Option<Index>) -> Result<Instances, ConsulError> {
         self.0.passing(service, after).await
     }

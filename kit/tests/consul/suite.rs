@@ -25,6 +25,8 @@ macro_rules! of {
             who_waits_for_the_instances_of_a_service_wakes_at_once,
             an_instance_that_passes_is_found_and_one_that_does_not_is_not,
             the_same_id_again_takes_the_place_of_the_first,
+            an_instance_that_failed_and_says_again_that_it_works_is_found_before_it_is_asked,
+            who_waits_while_an_instance_stays_hears_at_once_that_it_is_gone,
             deregistering_what_is_not_there_is_no_error,
         );
     };
@@ -404,6 +406,42 @@ pub async fn the_same_id_again_takes_the_place_of_the_first(consul: &impl Both, 
     .await;
     assert_eq!(found, [instance(name, 5002)]);
     consul.deregister(name).await.unwrap();
+}
+
+/// Nobody answers where it is: who asks it finds it failing.
+pub async fn an_instance_that_failed_and_says_again_that_it_works_is_found_before_it_is_asked(
+    consul: &impl Both,
+    name: &str,
+) {
+    let mut own = registration(name, name, 5001);
+    own.check.passing = false;
+    consul.register(&own).await.unwrap();
+    assert!(consul.registered(name).await.unwrap());
+    until_passing(consul, name, <[_]>::is_empty).await;
+    own.check.passing = true;
+    consul.register(&own).await.unwrap();
+    until_passing(consul, name, |found| found == [instance(name, 5001)]).await;
+    consul.deregister(name).await.unwrap();
+}
+
+pub async fn who_waits_while_an_instance_stays_hears_at_once_that_it_is_gone(
+    consul: &impl Both,
+    name: &str,
+) {
+    let long = Duration::from_secs(60);
+    assert!(!consul.stays(name, long).await.unwrap());
+    let own = registration(name, name, 5001);
+    consul.register(&own).await.unwrap();
+    let short = Duration::from_millis(50);
+    assert!(consul.stays(name, short).await.unwrap());
+    let waits = tokio::spawn({
+        let (consul, name) = (consul.clone(), name.to_owned());
+        async move { consul.stays(&name, long).await }
+    });
+    // It hears of it whether it asks before or after.
+    consul.deregister(name).await.unwrap();
+    let heard = tokio::time::timeout(long / 4, waits).await;
+    assert!(!heard.expect("at once").unwrap().unwrap());
 }
 
 pub async fn deregistering_what_is_not_there_is_no_error(consul: &impl Both, name: &str) {

@@ -28,8 +28,10 @@ async fn a_registration_says_everything_the_agent_needs() {
         )
     );
     assert_eq!(asked.token.as_deref(), Some("secret"));
+    let mut body = asked.body;
+    body["Check"]["CheckID"].take();
     assert_eq!(
-        asked.body,
+        body,
         json!({
             "ID": "things-one-5000",
             "Name": "things",
@@ -38,6 +40,7 @@ async fn a_registration_says_everything_the_agent_needs() {
             "Tags": ["traefik.enable=true"],
             "Meta": {"tls_port": "8443"},
             "Check": {
+                "CheckID": null,
                 "HTTP": "http://127.0.0.1:5000/health",
                 "Interval": "10000ms",
                 "Timeout": "5000ms",
@@ -46,6 +49,21 @@ async fn a_registration_says_everything_the_agent_needs() {
             },
         })
     );
+}
+
+#[tokio::test]
+async fn each_registration_has_a_check_that_the_agent_does_not_know() {
+    let agent = Agent::answering(200, &[], "").await;
+    let own = registration("things", "things-one-5000", 5000);
+    let mut named = Vec::new();
+    for _ in 0..3 {
+        agent.client("").register(&own).await.unwrap();
+        let id = agent.asked().body["Check"]["CheckID"].take();
+        named.push(id.as_str().unwrap().to_owned());
+    }
+    named.dedup();
+    assert_eq!(named.len(), 3, "{named:?}");
+    assert!(named.iter().all(|id| id.starts_with("things-one-5000:")));
 }
 
 #[tokio::test]
@@ -74,6 +92,21 @@ async fn a_question_waits_only_when_it_says_after_what() {
         ("/v1/kv/a%20b/", "recurse=true&index=1&wait=20s"),
         "0 would not wait at all"
     );
+}
+
+#[tokio::test]
+async fn who_waits_while_an_instance_stays_says_what_it_knows_of_it() {
+    let agent = Agent::answering(200, &[], r#"{"ID": "t", "ContentHash": "f00"}"#).await;
+    let wait = std::time::Duration::from_secs(5);
+    assert!(agent.client("").stays("t", wait).await.unwrap());
+    let asked = agent.asked();
+    assert_eq!(
+        (asked.path.as_str(), asked.query.as_str(), agent.count()),
+        ("/v1/agent/service/t", "hash=f00&wait=5000ms", 2)
+    );
+    let other = Agent::answering(200, &[], "{}").await;
+    let error = other.client("").stays("t", wait).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be read"), "{error}");
 }
 
 #[tokio::test]

@@ -71,15 +71,17 @@ consul_api() {
 }
 consul_identity() { ! secured || printf 'header = "X-Consul-Token: %s"\n' "$(of "consul.${consul_as:-bootstrap}")"; }
 consul_acl() {
-    jq -n --rawfile bootstrap "$(secret consul.bootstrap)" --rawfile agent "$(secret consul.agent)" '{acl: {
+    jq -n --rawfile bootstrap "$(secret consul.bootstrap)" '{acl: {
         enabled: true, default_policy: "deny", enable_token_persistence: true,
-        tokens: {initial_management: ($bootstrap | rtrimstr("\n")), agent: ($agent | rtrimstr("\n"))}}}'
+        tokens: {initial_management: ($bootstrap | rtrimstr("\n"))}}}'
 }
 grant_consul() {
     local service policies tokens others='service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }'
     policies=$(consul_api GET acl/policies)
     tokens=$(consul_api GET acl/tokens)
     consul_token agent "node \"local\" { policy = \"write\" } $others"
+    # Only now: an agent whose own token is not known says for half a minute nobody's health.
+    jq -n --rawfile secret "$(secret consul.agent)" '{Token: ($secret | rtrimstr("\n"))}' | consul_api PUT agent/token/agent -d @- >/dev/null
     consul_token traefik "$others key_prefix \"traefik\" { policy = \"read\" }"
     for service in "${services[@]}"; do
         consul_token "$service" "service \"$service\" { policy = \"write\" } $others ${consul_writes[$service]:+key_prefix \"${consul_writes[$service]}\" { policy = \"write\" \}}"

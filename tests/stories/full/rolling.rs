@@ -58,3 +58,21 @@ async fn a_killed_instance_leaves_the_routing_and_no_request_that_can_be_repeate
     assert!(failed.is_empty(), "{failed:?}");
     nothing_lost(&work.stack, &work.person, &published).await;
 }
+
+/// One that begins takes everybody for dead until it has asked them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_of_consul_under_load_fails_no_request() {
+    let work = Work::begin(1).await;
+    for _ in 0..4 {
+        work.stack.until_consul_has_asked_all().await;
+        work.stack.stop_server("consul").await;
+        work.stack.start_server("consul").await;
+    }
+    work.stack.until_consul_has_asked_all().await;
+    work.well_since(Instant::now()).await;
+    let (events, published) = work.load.end().await;
+    let all = events.len();
+    let failed = failed(events);
+    assert!(failed.is_empty(), "{} of {all}: {failed:?}", failed.len());
+    nothing_lost(&work.stack, &work.person, &published).await;
+}

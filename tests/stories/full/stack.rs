@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use schoolyard::settings::SERVICES;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -202,6 +203,26 @@ impl FullStack {
             .basic_auth("operator", Some(self.run.secret("traefik.dashboard")));
         let known: serde_json::Value = asked.send().await.ok()?.json().await.ok()?;
         Some(known["loadBalancer"]["servers"].as_array()?.len())
+    }
+
+    /// Waits until Consul's agent has itself asked every instance whether it lives.
+    pub async fn until_consul_has_asked_all(&self) {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let asked = || {
+            let url = format!("http://{}/v1/agent/checks", self.run.address("consul"));
+            let token = self.run.secret("consul.bootstrap");
+            http.get(url).header("X-Consul-Token", token).send()
+        };
+        self.until("consul has asked everybody", async || {
+            let Ok(answer) = asked().await else {
+                return false;
+            };
+            // Not JSON: it begins.
+            let known: serde_json::Value = answer.json().await.unwrap_or_default();
+            let checks: Vec<_> = known.as_object().into_iter().flatten().collect();
+            checks.len() >= SERVICES.len() && checks.iter().all(|(_, check)| check["Output"] != "")
+        })
+        .await;
     }
 
     /// Waits until something holds; answers how long it took.

@@ -1,7 +1,7 @@
 //! A Traefik and a Consul of one story's own, with the rights of production: routes and catalog hold everybody's names, so
 //! two schools cannot share them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -77,6 +77,11 @@ impl Door {
         timeout(PATIENCE, waiting)
             .await
             .expect("traefik routes to every service");
+    }
+
+    /// What its servers say beside the requests, and where.
+    pub fn logs(&self) -> [(&'static str, PathBuf); 2] {
+        ["consul", "traefik"].map(|name| (name, self.run.folder().join(name).join("log")))
     }
 
     /// The lines of Traefik's access log that have this in them, when the first is there.

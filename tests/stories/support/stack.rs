@@ -15,6 +15,9 @@ use super::process::{finish, free_address, schoolyard};
 use super::school::common_settings;
 use super::{Person, School, Servers};
 
+/// How many lines of each log are shown of a story that fails.
+const LAST_WORDS: usize = 20;
+
 /// A running stack.
 pub struct Stack {
     pub door: Door,
@@ -132,7 +135,7 @@ impl Stack {
 }
 
 impl Drop for Stack {
-    /// Of a story that fails: what its services said last, beside their requests.
+    /// Of a story that fails: what its services, Consul and Traefik said last, beside the requests.
     #[expect(
         clippy::print_stderr,
         reason = "what a test prints is shown where it failed"
@@ -141,12 +144,13 @@ impl Drop for Stack {
         if !std::thread::panicking() {
             return;
         }
-        for service in SERVICES {
-            let all = std::fs::read_to_string(self.log(service)).unwrap_or_default();
+        let services = SERVICES.map(|service| (service, self.log(service)));
+        for (who, log) in services.into_iter().chain(self.door.logs()) {
+            let all = std::fs::read_to_string(log).unwrap_or_default();
             let request = r#""module":"request""#;
             let said: Vec<&str> = all.lines().filter(|line| !line.contains(request)).collect();
-            let last = said.len().saturating_sub(10);
-            eprintln!("{service} said last:\n{}", said[last..].join("\n"));
+            let last = said.len().saturating_sub(LAST_WORDS);
+            eprintln!("{who} said last:\n{}", said[last..].join("\n"));
         }
     }
 }

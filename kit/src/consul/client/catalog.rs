@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Consul, waiting};
-use crate::consul::{Catalog, ConsulError, Index, Instance, Instances, Registration};
+use super::{Consul, waiting, whole};
+use crate::consul::{Catalog, ConsulError, Index, Instance, Instances, Registration, chance};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -26,12 +26,21 @@ struct Service<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Check<'a> {
+    #[serde(rename = "CheckID")]
+    id: String,
     #[serde(rename = "HTTP")]
     http: &'a str,
     interval: String,
     timeout: String,
     deregister_critical_service_after: String,
     status: &'static str,
+}
+
+/// What the agent says of one instance changes with this.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Known {
+    content_hash: String,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +84,9 @@ impl Catalog for Consul {
             tags: &registration.tags,
             meta: &registration.meta,
             check: Check {
+                // An agent gives a check that it knows its last status, whatever is said of it: who was dead would stay so until
+                // the next question. It knows none of this name, and forgets the one before.
+                id: format!("{}:{:08x}", registration.id, chance::number()),
                 http: &check.url,
                 interval: go(check.interval),
                 timeout: go(check.timeout),
@@ -100,6 +112,24 @@ impl Catalog for Consul {
 
     async fn registered(&self, id: &str) -> Result<bool, ConsulError> {
         let request = self.request(Method::GET, ["agent", "service", id]);
+        let answer = self.send(request).await?;
+        if answer.is(StatusCode::NOT_FOUND) {
+            return Ok(false);
+        }
+        answer.good().map(|_| true)
+    }
+
+    async fn stays(&self, id: &str, wait: Duration) -> Result<bool, ConsulError> {
+        let path = ["agent", "service", id];
+        let answer = self.send(self.request(Method::GET, path)).await?;
+        if answer.is(StatusCode::NOT_FOUND) {
+            return Ok(false);
+        }
+        let known: Known = answer.good()?.json()?;
+        let request = self
+            .request(Method::GET, path)
+            .query(&[("hash", known.content_hash), ("wait", go(wait))])
+            .timeout(whole(wait));
         let answer = self.send(request).await?;
         if answer.is(StatusCode::NOT_FOUND) {
             return Ok(false);

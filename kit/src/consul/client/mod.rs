@@ -21,8 +21,6 @@ const WHOLE: Duration = Duration::from_secs(5);
 /// How long a blocking question waits. Short enough for the 30 s after which some releases cut connections, and for a
 /// connection that died silently to be noticed.
 const WAIT: Duration = Duration::from_secs(20);
-/// Consul adds up to a sixteenth of the wait by chance; the rest is for the answer.
-const WHOLE_WAIT: Duration = Duration::from_secs(20 + 2 + 5);
 
 /// An agent of Consul. Clones share their connections.
 #[derive(Clone)]
@@ -86,7 +84,12 @@ fn waiting(request: RequestBuilder, after: Option<Index>) -> RequestBuilder {
     let wait = format!("{}s", WAIT.as_secs());
     request
         .query(&[("index", after.to_string()), ("wait", wait)])
-        .timeout(WHOLE_WAIT)
+        .timeout(whole(WAIT))
+}
+
+/// What a question that waits may take: Consul adds up to a sixteenth by chance, and the answer takes its time.
+fn whole(wait: Duration) -> Duration {
+    wait + wait / 16 + WHOLE
 }
 
 fn base(address: &str) -> anyhow::Result<Url> {

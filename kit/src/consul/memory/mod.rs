@@ -4,6 +4,7 @@ mod catalog;
 mod keys;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -175,6 +176,18 @@ impl Catalog for MemoryConsul {
         let state = self.state.lock();
         state.up()?;
         Ok(state.services.holds(id))
+    }
+
+    async fn stays(&self, id: &str, wait: Duration) -> Result<bool, ConsulError> {
+        let mut changes = self.changes.subscribe();
+        let gone = async {
+            while self.registered(id).await? {
+                // the sender lives as long as this borrow of it
+                let _ = changes.changed().await;
+            }
+            Ok(false)
+        };
+        tokio::time::timeout(wait, gone).await.unwrap_or(Ok(true))
     }
 
     async fn passing(&self, service: &str, after: Option<Index>) -> Result<Instances, ConsulError> {
