@@ -150,7 +150,9 @@ fn consul_gives_each_service_its_own_token_with_the_rights_there_are() {
         );
         rules.insert(name.to_owned(), words(parts.next().unwrap()));
     }
-    let said = said("consul_api() { :; }; consul_token() { echo \"$1|$2\"; }; grant_consul");
+    let said = said(
+        "consul_api() { :; }; consul_agent() { :; }; consul_token() { echo \"$1|$2\"; }; grant_consul",
+    );
     let mut wanted: BTreeMap<_, _> = said
         .lines()
         .map(|line| line.split_once('|').unwrap())
@@ -170,6 +172,12 @@ fn consul_gives_each_service_its_own_token_with_the_rights_there_are() {
             agent["acl"]["default_policy"].as_str()
         ),
         (Some(true), Some("deny"))
+    );
+    // Its own it is told when Consul knows it.
+    let configured = agent["acl"]["tokens"].as_object().unwrap();
+    assert_eq!(
+        configured.keys().collect::<Vec<_>>(),
+        ["initial_management"]
     );
     // Each service shows the token that is made for it.
     for (name, service) in services(&file) {

@@ -80,12 +80,15 @@ grant_consul() {
     policies=$(consul_api GET acl/policies)
     tokens=$(consul_api GET acl/tokens)
     consul_token agent "node \"local\" { policy = \"write\" } $others"
-    # Only now: an agent whose own token is not known says for half a minute nobody's health.
-    jq -n --rawfile secret "$(secret consul.agent)" '{Token: ($secret | rtrimstr("\n"))}' | consul_api PUT agent/token/agent -d @- >/dev/null
+    consul_agent
     consul_token traefik "$others key_prefix \"traefik\" { policy = \"read\" }"
     for service in "${services[@]}"; do
         consul_token "$service" "service \"$service\" { policy = \"write\" } $others ${consul_writes[$service]:+key_prefix \"${consul_writes[$service]}\" { policy = \"write\" \}}"
     done
+}
+# Tells the agent its token, once it is made: one whose own token is not known says for half a minute nobody's health.
+consul_agent() {
+    jq -n --rawfile secret "$(secret consul.agent)" '{Token: ($secret | rtrimstr("\n"))}' | consul_api PUT agent/token/agent -d @- >/dev/null
 }
 # consul_token NAME RULES: a policy and a token of this name, made or changed.
 consul_token() {
