@@ -28,7 +28,7 @@ pub(super) struct Announcement {
     pub(super) own: Own,
     /// What the service cannot work without.
     pub(super) essential: Vec<Check>,
-    /// How often it looks whether what it told is still what it is.
+    /// How long one question whether Consul still knows it may wait; then it looks whether what it told is still so.
     pub(super) look: Duration,
 }
 

@@ -14,7 +14,7 @@ use crate::clock::SharedClock;
 use crate::peer::Pool;
 use crate::service::{Check, Service, Worker};
 
-/// How often an instance looks whether Consul still knows it: one that lost its data is told again that soon.
+/// How long an instance asks Consul in one question whether it is still known; then it looks whether what it told is still so.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// What a process does in Consul: it makes its services known and finds those of others. That Consul is away, or refuses the
@@ -47,7 +47,7 @@ impl Membership {
         }
     }
 
-    /// The same, with another time between two looks whether Consul still knows the instances of this process (5 s).
+    /// The same, with another time for one question whether Consul still knows an instance of this process (5 s).
     #[must_use]
     pub fn looking_every(self, look: Duration) -> Self {
         Self { look, ..self }
