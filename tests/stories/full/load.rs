@@ -1,6 +1,6 @@
 //! A school at work: some publish, some read, some sign in, all the time, and everything that comes back is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -142,15 +142,19 @@ impl Load {
         at
     }
 
-    /// The newest title that was acknowledged.
-    pub fn newest(&self) -> Option<String> {
-        let events = self.events.lock().unwrap();
-        let newest = events
+    /// The titles of what was sent since this moment and acknowledged.
+    pub fn published_since(&self, moment: Instant) -> BTreeSet<String> {
+        let since = self.between(moment, Instant::now());
+        let acknowledged = since
             .iter()
-            .rev()
-            .find(|event| event.kind == Kind::Publish && event.status == 200)?;
-        let post: serde_json::Value = serde_json::from_str(&newest.body).ok()?;
-        Some(post["title"].as_str()?.to_owned())
+            .filter(|event| event.kind == Kind::Publish && event.status == 200);
+        let post = |event: &Event| serde_json::from_str(&event.body).ok();
+        acknowledged
+            .filter_map(|event| {
+                let post: serde_json::Value = post(event)?;
+                Some(post["title"].as_str()?.to_owned())
+            })
+            .collect()
     }
 
     /// Ends it once every publisher has its acknowledgement. What everybody saw, and what was acknowledged: id and title.
@@ -256,7 +260,7 @@ pub async fn nothing_lost(
     let posts = titles_by_id(&all_posts(person).await, "id");
     let stored: BTreeMap<String, String> = posts.iter().cloned().collect();
     assert_eq!(stored.len(), posts.len(), "a post is listed twice");
-    let titles: std::collections::BTreeSet<&String> = stored.values().collect();
+    let titles: BTreeSet<&String> = stored.values().collect();
     assert_eq!(titles.len(), stored.len(), "a post was stored twice");
     for (id, title) in published {
         assert_eq!(stored.get(id), Some(title), "{id} was acknowledged");

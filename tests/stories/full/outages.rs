@@ -58,10 +58,12 @@ impl Outage {
             work.stack.stop_server(server).await;
         }
         while gone.elapsed() < AWAY {
-            // Ended stays ended: whoever is asked knows, or says that nobody knows.
+            // Ended stays ended: whoever is asked knows, or says that nobody knows. Traefik's forward-auth answers 500 itself
+            // while it still calls an auth that is not there (docs/decisions.md).
+            let noticed = server != "auth" || gone.elapsed() > NOTICED;
             let status = ended.get("/api/auth/me").await.status.as_u16();
             assert!(
-                [401, 503].contains(&status),
+                [401, 503].contains(&status) || (status == 500 && !noticed),
                 "a session that ended: {status}"
             );
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -108,17 +110,19 @@ impl Outage {
         // What came back may stumble once more, as Consul does, which takes everybody for dead when it begins; not for long.
         let settled = self.back + WELL_AGAIN;
         tokio::time::sleep_until(settled.into()).await;
-        let newest = self.work.load.newest().unwrap();
         self.work.well_since(settled).await;
         let events = self.work.load.between(settled, Instant::now());
         let bad: Vec<&Event> = events.iter().filter(|event| event.status != 200).collect();
         assert!(bad.is_empty(), "not well after {WELL_AGAIN:?}: {bad:?}");
-        // The stream is what was published, not what was published before.
+        // The stream is what was published, not what was published before. Which of it the first page shows depends on when it
+        // is looked at: they go on.
         let began = Instant::now();
         self.work
             .stack
             .until("the stream shows what was published since", async || {
-                self.work.person.stream().await.contains(&newest)
+                let since = self.work.load.published_since(settled);
+                let page = self.work.person.stream().await;
+                page.iter().any(|title| since.contains(title))
             })
             .await;
         let took = began.elapsed();
