@@ -243,7 +243,8 @@ backends::on_every_database! {
     }
 
     async fn who_trusts_another_authority_or_asks_by_another_name_is_not_served(db: TestDb) {
-        let (school, other) = (School::open(&db).await, School::with(&backends::testing::sqlite().await, |config| {
+        let elsewhere = backends::testing::sqlite().await;
+        let (school, other) = (School::open(&db).await, School::with(&elsewhere, |config| {
             config.tls_listen = "127.0.0.1:0".to_owned();
             config.tls_names = vec!["auth.example".to_owned()];
         }).await);
