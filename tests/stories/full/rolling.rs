@@ -17,6 +17,15 @@ fn failed(events: Vec<Event>) -> Vec<Event> {
         .collect()
 }
 
+/// Ends the load: every request was answered well, and nothing is lost or there twice.
+async fn failed_nothing(work: Work) {
+    let (events, published) = work.load.end().await;
+    let all = events.len();
+    let failed = failed(events);
+    assert!(failed.is_empty(), "{} of {all}: {failed:?}", failed.len());
+    nothing_lost(&work.stack, &work.person, &published).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_of_everything_under_load_fails_no_request() {
     let work = Work::begin(2).await;
@@ -29,11 +38,7 @@ async fn a_rolling_restart_of_everything_under_load_fails_no_request() {
         }
     }
     work.well_since(Instant::now()).await;
-    let (events, published) = work.load.end().await;
-    let all = events.len();
-    let failed = failed(events);
-    assert!(failed.is_empty(), "{} of {all}: {failed:?}", failed.len());
-    nothing_lost(&work.stack, &work.person, &published).await;
+    failed_nothing(work).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,9 +75,5 @@ async fn a_restart_of_consul_under_load_fails_no_request() {
     }
     work.stack.until_consul_has_asked_all().await;
     work.well_since(Instant::now()).await;
-    let (events, published) = work.load.end().await;
-    let all = events.len();
-    let failed = failed(events);
-    assert!(failed.is_empty(), "{} of {all}: {failed:?}", failed.len());
-    nothing_lost(&work.stack, &work.person, &published).await;
+    failed_nothing(work).await;
 }

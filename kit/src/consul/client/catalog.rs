@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Method, StatusCode};
+use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::{Consul, waiting, whole};
@@ -72,6 +73,22 @@ fn go(duration: Duration) -> String {
     format!("{}ms", duration.as_millis())
 }
 
+impl Consul {
+    /// The question what the agent knows of an instance.
+    fn of_instance(&self, id: &str) -> RequestBuilder {
+        self.request(Method::GET, ["agent", "service", id])
+    }
+
+    /// What it answers to that: nothing when it knows none.
+    async fn known(&self, request: RequestBuilder) -> Result<Option<Known>, ConsulError> {
+        let answer = self.send(request).await?;
+        if answer.is(StatusCode::NOT_FOUND) {
+            return Ok(None);
+        }
+        answer.good()?.json().map(Some)
+    }
+}
+
 #[async_trait]
 impl Catalog for Consul {
     async fn register(&self, registration: &Registration) -> Result<(), ConsulError> {
@@ -111,30 +128,19 @@ impl Catalog for Consul {
     }
 
     async fn registered(&self, id: &str) -> Result<bool, ConsulError> {
-        let request = self.request(Method::GET, ["agent", "service", id]);
-        let answer = self.send(request).await?;
-        if answer.is(StatusCode::NOT_FOUND) {
-            return Ok(false);
-        }
-        answer.good().map(|_| true)
+        let known = self.known(self.of_instance(id)).await?;
+        Ok(known.is_some())
     }
 
     async fn stays(&self, id: &str, wait: Duration) -> Result<bool, ConsulError> {
-        let path = ["agent", "service", id];
-        let answer = self.send(self.request(Method::GET, path)).await?;
-        if answer.is(StatusCode::NOT_FOUND) {
+        let Some(known) = self.known(self.of_instance(id)).await? else {
             return Ok(false);
-        }
-        let known: Known = answer.good()?.json()?;
+        };
         let request = self
-            .request(Method::GET, path)
+            .of_instance(id)
             .query(&[("hash", known.content_hash), ("wait", go(wait))])
             .timeout(whole(wait));
-        let answer = self.send(request).await?;
-        if answer.is(StatusCode::NOT_FOUND) {
-            return Ok(false);
-        }
-        answer.good().map(|_| true)
+        Ok(self.known(request).await?.is_some())
     }
 
     async fn passing(&self, service: &str, after: Option<Index>) -> Result<Instances, ConsulError> {
