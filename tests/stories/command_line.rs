@@ -183,6 +183,9 @@ async fn wrong_settings_end_with_2_and_name_the_setting_and_the_cure() {
         (&["paint"], vec![], "unrecognized subcommand"),
     ] {
         let data = folder();
+        // the later one of two counts: what else listens at the default address is not this test's concern
+        let anywhere = ("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0");
+        let settings = [&[anywhere], &settings[..]].concat();
         let ended = run(data.path(), args, &settings, "").await;
         assert_eq!(ended.code, 2, "{args:?} {settings:?}: {}", ended.stderr);
         assert!(
