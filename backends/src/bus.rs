@@ -28,6 +28,7 @@ pub use self::{
     error::BusError,
     positions::Positions,
 };
+use crate::db::DbOptions;
 
 /// How long events of a topic are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,11 +191,20 @@ pub trait Subscription: Send {
 /// Opens the bus at `sqlite:PATH` or `kafka://user:password@host:port,host2:port2?partitions=6` (feature `kafka`). Of a bus that
 /// is a server only the address is looked at: it may be away.
 pub async fn open(url: &str, clock: SharedClock) -> Result<Arc<dyn Bus>, BusError> {
+    open_with(url, clock, DbOptions::default()).await
+}
+
+/// [`open`], with options of the embedded log's database.
+pub(crate) async fn open_with(
+    url: &str,
+    clock: SharedClock,
+    options: DbOptions,
+) -> Result<Arc<dyn Bus>, BusError> {
     match url.split_once(':') {
         Some(("sqlite", path)) => {
             let path = path.strip_prefix("//").unwrap_or(path);
             Ok(Arc::new(
-                sqlite::SqliteBus::open(Path::new(path), clock).await?,
+                sqlite::SqliteBus::open(Path::new(path), clock, options).await?,
             ))
         }
         #[cfg(feature = "kafka")]

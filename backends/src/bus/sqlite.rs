@@ -34,10 +34,14 @@ pub(super) struct SqliteBus {
 }
 
 impl SqliteBus {
-    pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<SqliteBus, BusError> {
+    pub(super) async fn open(
+        path: &Path,
+        clock: SharedClock,
+        options: DbOptions,
+    ) -> Result<SqliteBus, BusError> {
         let options = DbOptions {
             shrinks: true,
-            ..DbOptions::default()
+            ..options
         };
         let db = Db::open(&format!("sqlite:{}", path.display()), options).await?;
         db.migrate_only(&MIGRATIONS).await?;

@@ -44,7 +44,9 @@ impl Fixture {
     }
 
     async fn open(&self) -> SqliteBus {
-        let bus = SqliteBus::open(&self.folder.path().join("bus.db"), self.clock.shared())
+        let path = self.folder.path().join("bus.db");
+        let options = DbOptions::default();
+        let bus = SqliteBus::open(&path, self.clock.shared(), options)
             .await
             .unwrap();
         bus.ensure(&[A, B]).await.unwrap();

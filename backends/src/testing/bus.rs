@@ -1,12 +1,15 @@
 //! Event logs for tests, and [`crate::on_every_bus`], which runs one test on each kind.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kit::clock::MockClock;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
-use crate::bus::{self, Bus, TopicPolicy};
+use crate::{
+    bus::{self, Bus, TopicPolicy},
+    db::DbOptions,
+};
 
 /// The variable that names the Kafka of the tests: `host:port` of a broker on which they may make and remove topics.
 pub const KAFKA: &str = "SCHOOLYARD_TEST_KAFKA";
@@ -100,7 +103,12 @@ pub async fn kafka_bus_of(partitions: u32) -> TestBus {
 }
 
 async fn open(url: &str, clock: &MockClock) -> Arc<dyn Bus> {
-    match bus::open(url, clock.shared()).await {
+    // 64 at once wait for each other, on a busy machine longer than a service would
+    let options = DbOptions {
+        patience: Duration::from_secs(60),
+        ..DbOptions::default()
+    };
+    match bus::open_with(url, clock.shared(), options).await {
         Ok(bus) => bus,
         Err(error) => panic!("the bus of a test cannot be opened: {error}"),
     }

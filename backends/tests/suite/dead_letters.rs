@@ -215,7 +215,7 @@ backends::on_every_bus! {
 
     async fn sixty_four_who_replay_at_once_publish_each_record_once(test: TestBus) {
         let setting = Setting::new(test).await;
-        let records: Vec<_> = (0..10)
+        let records: Vec<_> = (0..100)
             .map(|n| record(TOPIC.name, &format!("new {n}"), Some(n + 1)))
             .collect();
         setting.publish(&records).await;
@@ -223,7 +223,7 @@ backends::on_every_bus! {
         let replays = (0..64).map(|_| setting.letters.replay(TOPIC.name, Which::All));
         let done = futures_util::future::join_all(replays).await;
         let letters: u64 = done.into_iter().map(|done| done.unwrap().letters).sum();
-        assert_eq!(letters, 10);
+        assert_eq!(letters, 100);
         setting.applied().await;
         assert_eq!(*setting.reader.applied.lock(), records);
         setting.end().await;

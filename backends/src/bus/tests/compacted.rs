@@ -241,9 +241,7 @@ async fn a_file_made_by_this_version_gives_back_what_is_free_and_an_older_one_ke
         if !made_here {
             let path = fixture.folder.path().join("bus.db");
             let url = format!("sqlite:{}", path.display());
-            let older = crate::Db::open(&url, crate::db::DbOptions::default())
-                .await
-                .unwrap();
+            let older = crate::Db::open(&url, DbOptions::default()).await.unwrap();
             let mut tx = older.begin().await.unwrap();
             let made = tx.query("CREATE TABLE something (x BIGINT)").execute();
             made.await.unwrap();
