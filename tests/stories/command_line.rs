@@ -96,13 +96,7 @@ async fn a_second_server_on_one_data_directory_ends_with_1_and_names_the_first()
     let data = folder();
     let server = Running::serve(data.path(), &[], &[QUIET]).await;
     let pid = server.child.id().unwrap();
-    let second = run(
-        data.path(),
-        &["serve"],
-        &[("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0")],
-        "",
-    )
-    .await;
+    let second = run(data.path(), &["serve"], &[], "").await;
     assert_eq!(second.code, 1);
     assert!(
         second.stderr.contains("data_dir_locked") && second.stderr.contains(&pid.to_string()),
@@ -183,9 +177,6 @@ async fn wrong_settings_end_with_2_and_name_the_setting_and_the_cure() {
         (&["paint"], vec![], "unrecognized subcommand"),
     ] {
         let data = folder();
-        // the later one of two counts: what else listens at the default address is not this test's concern
-        let anywhere = ("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0");
-        let settings = [&[anywhere], &settings[..]].concat();
         let ended = run(data.path(), args, &settings, "").await;
         assert_eq!(ended.code, 2, "{args:?} {settings:?}: {}", ended.stderr);
         assert!(

@@ -16,6 +16,8 @@ pub fn schoolyard(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Comm
         .args(args)
         .env_clear()
         .env("SCHOOLYARD_DATA", data)
+        // who listens at the default address of this machine is no story's concern
+        .env("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0")
         .envs(settings.iter().copied())
         .kill_on_drop(true);
     command
@@ -83,7 +85,6 @@ impl Running {
         args.insert(0, "serve");
         let mut command = schoolyard(data, &args, settings);
         let mut child = command
-            .env("SCHOOLYARD_SERVER__LISTEN", "127.0.0.1:0")
             .stderr(Stdio::inherit())
             .spawn()
             .expect("the binary starts");
