@@ -252,7 +252,7 @@ pub async fn sixty_four_operations_are_one_transaction_and_one_more_is_refused_w
 }
 
 /// Far below the wait of a question that nothing wakes.
-const AT_ONCE: Duration = Duration::from_secs(5);
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 pub async fn who_waits_below_a_prefix_wakes_at_once(consul: &impl Both, name: &str) {
     fresh(consul, name).await;

@@ -1,19 +1,20 @@
 //! A MongoDB that is away, comes back, or refuses the user: the service says so, goes on trying, and needs no hand.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contracts::testing::teacher;
 use kit::clock::MockClock;
 use kit::ids::SeededIds;
 use posts::store::{Mongo, MongoStore, Store};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::mongo::TestMongo;
 use crate::places::Place;
 use crate::world::World;
 
-/// What a request may take while the store is away.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Far less than the half minute for which MongoDB's driver would wait by itself, and room for a busy machine.
+const IN_TIME: Duration = Duration::from_secs(10);
 
 fn mongo(world: &mut World) -> &mut TestMongo {
     let Place::Mongo(mongo) = &mut world.place else {
@@ -23,9 +24,9 @@ fn mongo(world: &mut World) -> &mut TestMongo {
 }
 
 async fn is_503(world: &World) {
-    let asked = Instant::now();
-    let read = world.get(Some(&teacher()), "/api/posts").await;
-    assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
+    let who = teacher();
+    let read = timeout(IN_TIME, world.get(Some(&who), "/api/posts"));
+    let read = read.await.expect("an answer in time");
     let unavailable = ((503, "store_unavailable"), Some("2"));
     assert_eq!((read.problem(), read.header("retry-after")), unavailable);
 }
@@ -62,7 +63,7 @@ async fn a_service_started_before_its_store_waits_for_it_and_then_makes_its_inde
 }
 
 #[tokio::test]
-async fn readiness_says_within_a_second_which_setting_names_the_store_that_is_away() {
+async fn readiness_says_in_time_which_setting_names_the_store_that_is_away() {
     let place = TestMongo::new().await;
     let clock = MockClock::default();
     let ids = SeededIds::shared(1, clock.shared());
@@ -71,9 +72,9 @@ async fn readiness_says_within_a_second_which_setting_names_the_store_that_is_aw
     let store = store.await.unwrap();
     store.check().await.unwrap();
     place.goes_away();
-    let asked = Instant::now();
-    let error = store.check().await.unwrap_err().to_string();
-    assert!(asked.elapsed() < Duration::from_secs(1));
+    // as its host asks it
+    let asked = timeout(Duration::from_secs(1), store.check()).await;
+    let error = asked.expect("an answer in time").unwrap_err().to_string();
     assert!(error.contains("posts.store"), "{error}");
 }
 

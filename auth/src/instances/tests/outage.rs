@@ -1,15 +1,13 @@
 //! Notices that are lost, instances that stand still or are cut off: nobody allows what was answered as ended.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use backends::testing::TestDb;
 use contracts::Role;
 use futures_util::FutureExt as _;
 
 use super::school::{Instance, Said, School, SignedIn, seconds, until};
+use crate::instances::trust::LEASE;
 
 const REFUSED: Said = Said::Refused(401);
 /// Who cannot know says so.
@@ -55,7 +53,7 @@ backends::on_every_database! {
         school.hub.silence(b.id());
         ended_while_asked(&a, &b, &who, REFUSED).await;
         // it noticed by the numbers
-        until(async || b.count("auth_notices_missed_total") == 1).await;
+        until(async || b.count("auth_notices_missed_total") > 0).await;
         b.believing().await;
         assert_eq!(b.says(&who).await, REFUSED);
     }
@@ -79,7 +77,8 @@ backends::on_every_database! {
         // also what it does itself is known to the others
         b.end(&other).await;
         assert_eq!(a.says(&other).await, REFUSED);
-        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        // who is waited for is waited out, at each of the three
+        assert!(began.elapsed() < 3 * LEASE, "{:?}", began.elapsed());
         school.hub.mend(b.id());
         b.believing().await;
         assert_eq!((b.says(&who).await, b.says(&other).await), (REFUSED, REFUSED));
@@ -149,7 +148,7 @@ backends::on_every_database! {
         let who = a.signed_in(a.person("ines", &[]).await).await;
         let loads = b.count("auth_copy_loads_total");
         school.hub.babble(b.id());
-        until(async || b.count("auth_copy_loads_total") == loads + 1).await;
+        until(async || b.count("auth_copy_loads_total") > loads).await;
         b.believing().await;
         assert!(b.allows(&who).await);
     }
@@ -178,7 +177,7 @@ backends::on_every_database! {
         standing_by(&school, &b).await;
         school.hub.silence(b.id());
         ended_while_asked(&a, &b, &who, LATER).await;
-        until(async || b.count("auth_notices_missed_total") == 1).await;
+        until(async || b.count("auth_notices_missed_total") > 0).await;
         assert_eq!(b.says(&who).await, LATER);
     }
 

@@ -1,9 +1,6 @@
 //! A broker that dies, hangs, comes late, or comes back empty.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use backends::{
     bus::{self, Bus, BusError, Retention, TopicPolicy},
@@ -11,6 +8,7 @@ use backends::{
     testing::sqlite,
 };
 use kit::{clock::SystemClock, ids::RandomIds, metrics::Metrics};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Member, assert_whole, broker::Broker, once, records};
@@ -40,28 +38,32 @@ fn message(n: u32) -> outbox::Message {
     }
 }
 
+/// What ends by itself, whatever the broker does.
+async fn within<T>(what: &str, limit: Duration, work: impl Future<Output = T>) -> T {
+    let ended = timeout(limit, work).await;
+    ended.unwrap_or_else(|_| panic!("{what}: not within {limit:?}"))
+}
+
 /// Until it is as wanted.
 async fn until(what: &str, limit: Duration, wanted: impl AsyncFn() -> bool) {
-    let begun = Instant::now();
-    while !wanted().await {
-        assert!(begun.elapsed() < limit, "{what}: not within {limit:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let waiting = async {
+        while !wanted().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(what, limit, waiting).await;
 }
 
 const SOON: Duration = Duration::from_secs(15);
+/// What the host of a check waits for it, and some more on a busy machine; less than another question may take.
+const CHECKED: Duration = Duration::from_secs(3);
 
 /// Publishing fails in time, with the setting in its words.
 async fn publishing_fails(bus: &Arc<dyn Bus>) {
-    let begun = Instant::now();
-    let error = bus.publish(records("a", 0..1)).await.unwrap_err();
+    let published = within("an answer", SOON, bus.publish(records("a", 0..1))).await;
+    let error = published.unwrap_err();
     assert!(matches!(error, BusError::Unavailable(_)), "{error}");
     assert!(error.to_string().contains("bus.url"), "{error}");
-    assert!(
-        begun.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        begun.elapsed()
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -90,10 +92,7 @@ async fn events_wait_while_the_broker_is_dead_and_arrive_in_order_when_it_is_bac
     until("the first events", SOON, applied(50)).await;
 
     broker.kill();
-    until("the outage", Duration::from_secs(2), async || {
-        bus.check().await.is_err()
-    })
-    .await;
+    until("the outage", SOON, async || bus.check().await.is_err()).await;
     publishing_fails(&bus).await;
     put(50..120).await;
     let mut watch = member.progress.watch();
@@ -102,9 +101,7 @@ async fn events_wait_while_the_broker_is_dead_and_arrive_in_order_when_it_is_bac
         .await
         .unwrap();
     // while it is away, whoever is told to stop stops
-    let begun = Instant::now();
-    Member::start(&bus, "a").stop().await;
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    within("the stop", SOON, Member::start(&bus, "a").stop()).await;
 
     broker.start().await;
     until("readiness", SOON, async || bus.check().await.is_ok()).await;
@@ -121,13 +118,7 @@ async fn events_wait_while_the_broker_is_dead_and_arrive_in_order_when_it_is_bac
 async fn a_broker_that_comes_after_its_clients_finds_them_waiting() {
     let mut broker = Broker::new();
     let bus = open(&broker).await;
-    let begun = Instant::now();
-    bus.ensure(&[A]).await.unwrap();
-    assert!(
-        begun.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        begun.elapsed()
-    );
+    within("the start", SOON, bus.ensure(&[A])).await.unwrap();
     let member = Member::start(&bus, "a");
     publishing_fails(&bus).await;
     assert!(bus.check().await.is_err());
@@ -147,13 +138,7 @@ async fn a_broker_that_hangs_hangs_nobody() {
     let member = Member::start(&bus, "a");
     member.reached_the_end(&bus, "a").await;
     broker.signal("STOP");
-    let begun = Instant::now();
-    assert!(bus.check().await.is_err());
-    assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(within("the check", CHECKED, bus.check()).await.is_err());
     publishing_fails(&bus).await;
     broker.signal("CONT");
     until("readiness", SOON, async || bus.check().await.is_ok()).await;
