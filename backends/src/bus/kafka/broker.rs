@@ -1,6 +1,9 @@
 //! Questions to the broker. The library blocks while it waits, so they are asked off the async threads.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -18,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the broker has to show that it is there; readiness gives a second.
 const GLANCE: Duration = Duration::from_millis(800);
 
-/// How often, and how long in between, it is asked again while partitions move from broker to broker or are just being made.
-const MOVING_TRIES: u32 = 20;
+/// How long it is asked again, and how long in between, while partitions move from broker to broker or are just being made.
+const MOVES: Duration = Duration::from_secs(3);
 const MOVING: Duration = Duration::from_millis(50);
 
 /// One connection for questions.
@@ -157,15 +160,7 @@ impl Broker {
     ) -> Result<T, BusError> {
         let (client, link) = (Arc::clone(&self.client), self.link.clone());
         blocking(move || {
-            let mut answer = question(&client);
-            for _ in 0..MOVING_TRIES {
-                let Err(error) = &answer else { break };
-                if !error.rdkafka_error_code().is_some_and(is_moving) {
-                    break;
-                }
-                std::thread::sleep(MOVING);
-                answer = question(&client);
-            }
+            let answer = settled(|| question(&client));
             // Nobody else listens to what this client says of its connection.
             for _ in 0..16 {
                 client.poll(Duration::ZERO);
@@ -179,6 +174,23 @@ impl Broker {
             }
         })
         .await
+    }
+}
+
+/// Asks until it is decided who leads the partition, or looks after the group, of the question; for three seconds at most. It
+/// blocks. The first group of a new broker is the one that sees it most: the topic that holds all groups is made for it.
+pub(super) fn settled<T>(question: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
+    let end = Instant::now() + MOVES;
+    loop {
+        let answer = question();
+        let code = answer
+            .as_ref()
+            .err()
+            .and_then(KafkaError::rdkafka_error_code);
+        if !code.is_some_and(is_moving) || Instant::now() >= end {
+            return answer;
+        }
+        std::thread::sleep(MOVING);
     }
 }
 
@@ -216,5 +228,47 @@ pub(super) async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => Err(BusError::Unavailable(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// What becomes of a question that fails so the first two times, and how often it was asked.
+    fn asked(code: Code) -> (KafkaResult<&'static str>, u32) {
+        let times = Cell::new(0);
+        let answer = settled(|| {
+            times.set(times.get() + 1);
+            match times.get() {
+                1 | 2 => Err(KafkaError::MetadataFetch(code)),
+                _ => Ok("decided"),
+            }
+        });
+        (answer, times.get())
+    }
+
+    #[test]
+    fn a_question_is_asked_again_while_a_coordinator_or_a_leader_is_being_decided() {
+        for code in [
+            Code::NotCoordinator,
+            Code::CoordinatorLoadInProgress,
+            Code::LeaderNotAvailable,
+        ] {
+            assert_eq!(asked(code), (Ok("decided"), 3), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_waiting_mends_is_said_at_once() {
+        for code in [Code::GroupAuthorizationFailed, Code::AllBrokersDown] {
+            assert_eq!(
+                asked(code),
+                (Err(KafkaError::MetadataFetch(code)), 1),
+                "{code:?}"
+            );
+        }
     }
 }

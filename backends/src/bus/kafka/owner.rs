@@ -20,6 +20,7 @@ use rdkafka::{
 use serde::Deserialize;
 
 use super::{
+    broker::settled,
     handover::{Handover, Part},
     link::Link,
 };
@@ -71,7 +72,8 @@ impl Owner {
         self.handover.assign(&parts);
         self.joined.store(true, Ordering::Relaxed);
         if !told.is_empty() {
-            let noted = consumer.commit(&self.list(&told)?, CommitMode::Sync);
+            let list = self.list(&told)?;
+            let noted = settled(|| consumer.commit(&list, CommitMode::Sync));
             if let Err(error) = noted {
                 tracing::debug!(%error, "the group does not know that reading began anew");
             }
@@ -92,7 +94,7 @@ impl Owner {
         }
         let committed = self
             .list(&applied)
-            .and_then(|list| consumer.commit(&list, CommitMode::Sync));
+            .and_then(|list| settled(|| consumer.commit(&list, CommitMode::Sync)));
         if let Err(error) = committed {
             tracing::debug!(%error, "the last positions were not stored; their records come again");
         }

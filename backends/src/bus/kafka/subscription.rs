@@ -17,7 +17,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     super::{BusError, Delivered, Positions, Start, Subscription},
-    broker::{Broker, End, blocking},
+    broker::{Broker, End, blocking, settled},
     handover::{Handover, Next, Part, parts},
     link::Link,
     owner::Owner,
@@ -159,7 +159,7 @@ fn committed(
         return Ok(BTreeMap::new());
     }
     let mut found = BTreeMap::new();
-    let list = consumer.committed_offsets(list, PATIENCE)?;
+    let list = settled(|| consumer.committed_offsets(list.clone(), PATIENCE))?;
     for one in list.elements() {
         one.error()?;
         // a group that committed nothing has no offset there
@@ -221,7 +221,7 @@ impl Reader {
             let stored = consumer
                 .context()
                 .list(&positions)
-                .and_then(|list| consumer.commit(&list, CommitMode::Sync));
+                .and_then(|list| settled(|| consumer.commit(&list, CommitMode::Sync)));
             match stored {
                 Ok(()) => Ok(true),
                 Err(error) if error.rdkafka_error_code().is_some_and(is_rebalancing) => Ok(false),
