@@ -110,6 +110,12 @@ impl Hub {
         self.0.lock().renewals.get(&instance).copied().unwrap_or(0)
     }
 
+    /// How often something of a kind was said.
+    pub fn how_often(&self, kind: fn(&Notice) -> bool) -> usize {
+        let state = self.0.lock();
+        state.said.iter().filter(|notice| kind(notice)).count()
+    }
+
     /// All that was said.
     pub fn said(&self) -> Vec<Notice> {
         self.0.lock().said.clone()

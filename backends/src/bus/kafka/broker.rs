@@ -195,7 +195,7 @@ pub(super) fn settled<T>(question: impl Fn() -> KafkaResult<T>) -> KafkaResult<T
 }
 
 /// Nothing is wrong: who leads a partition, or looks after a group, is being decided.
-fn is_moving(code: Code) -> bool {
+pub(super) fn is_moving(code: Code) -> bool {
     matches!(
         code,
         Code::NotLeaderForPartition

@@ -17,7 +17,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     super::{BusError, Delivered, Positions, Start, Subscription},
-    broker::{Broker, End, blocking, settled},
+    broker::{Broker, End, blocking, is_moving, settled},
     handover::{Handover, Next, Part, parts},
     link::Link,
     owner::Owner,
@@ -211,7 +211,7 @@ impl Reader {
         }
     }
 
-    /// False in the middle of a rebalance.
+    /// False in the middle of a rebalance, and while it is being decided who looks after the group.
     async fn commit_now(&self, positions: Vec<(Part, i64)>) -> Result<bool, BusError> {
         let (consumer, link) = (self.consumer.clone(), self.link.clone());
         blocking(move || {
@@ -221,10 +221,11 @@ impl Reader {
             let stored = consumer
                 .context()
                 .list(&positions)
-                .and_then(|list| settled(|| consumer.commit(&list, CommitMode::Sync)));
+                .and_then(|list| consumer.commit(&list, CommitMode::Sync));
+            let passes = |code| is_rebalancing(code) || is_moving(code);
             match stored {
                 Ok(()) => Ok(true),
-                Err(error) if error.rdkafka_error_code().is_some_and(is_rebalancing) => Ok(false),
+                Err(error) if error.rdkafka_error_code().is_some_and(passes) => Ok(false),
                 Err(error) => Err(link.unavailable("storing positions", &error)),
             }
         })
